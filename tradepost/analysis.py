@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the classifiers offer the other rooms: the interface that milter and worker call, and the facts it returns."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Protocol, cast
+
+from tradepost.message import Message
+from tradepost.verdict import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What a person wrote, taken apart: for the record, in the worker.  None means: the mail does not say."""
+
+    new_text: str = ""
+    rest: str = ""  # quoted text, signature, disclaimer: marked, never deleted
+    signature: str = ""
+    person: str | None = None
+    company: str | None = None
+    phone: str | None = None  # E.164
+    product: str | None = None
+    quantity: float | None = None
+    unit: str | None = None
+    target_price: float | None = None
+    currency: str | None = None  # ISO 4217
+    incoterm: str | None = None
+
+
+class Analyst(Protocol):
+    """A loaded classifier.  Both calls are pure and safe to make from several threads."""
+
+    def label(self, message: Message, now: datetime) -> Labels:
+        """The arrival part: microseconds to a millisecond, at most 20 kB of text, lines cut at 2 kB."""
+
+    def extract(self, message: Message) -> Extract:
+        """The worker part: new text, signature, first entities."""
+
+
+def load_analyst() -> Analyst:
+    """Load the analyst that the classifiers' room offers (entry point `analyst` of the group `tradepost.parts`).
+
+    Raises LookupError when none is installed.
+    """
+    for point in entry_points(group="tradepost.parts", name="analyst"):
+        return cast(Analyst, point.load()())
+    raise LookupError("no classifier is installed (entry point 'analyst' of the group 'tradepost.parts')")

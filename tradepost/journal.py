@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal: one fsynced file per mail, Maildir discipline, and the seen list beside it.
+
+Folders below the root: tmp/ (being written), new/ (durable, not yet acknowledged), failed/ (can never be recorded, each
+with a .reason file), seen/ (one line per EOM, a file a day).  An entry is one line of JSON (tradepost.arrival), padded
+with spaces where the mail was streamed, and then the raw message bytes.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from ulid import ULID
+
+from tradepost.arrival import Arrival, UnreadableEntry, decode_arrival, encode_arrival
+
+# Room kept at the front of a streamed entry for its first line; a longer line costs one copy of the file.
+HEAD_ROOM = 128 * 1024
+# A first line longer than this is not read: 1,000 recipients of 320 octets and every macro fit several times.
+HEAD_LIMIT = 16 * 1024 * 1024
+
+
+class JournalFull(OSError):
+    """The reserve on the journal's file system is reached: the mail passes marked but not journaled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What must stay free on the file system: the larger of the two."""
+
+    octets: int = 1_073_741_824
+    percent: float = 5.0
+
+    def is_reached(self, stat: os.statvfs_result, extra: int = 0) -> bool:
+        free = stat.f_bavail * stat.f_frsize - extra
+        return free < max(self.octets, stat.f_blocks * stat.f_frsize * self.percent / 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much waits: entries, bytes of none of them, age of the oldest in seconds (0.0 when empty), failed entries."""
+
+    entries: int
+    oldest_seconds: float
+    failed: int
+
+
+class Draft:
+    """An entry being written in tmp/.  Use `write` for message bytes, then `commit` once or `abandon`."""
+
+    def __init__(self, journal: "Journal", entry_id: str) -> None:
+        self.entry_id = entry_id
+        self._journal = journal
+        self._path = journal.tmp / f"{entry_id}.{os.getpid()}"
+        self._file: BinaryIO | None = open(self._path, "xb", buffering=0)  # noqa: SIM115 - closed by commit or abandon
+        self._written = 0
+        self._file.write(b" " * (HEAD_ROOM - 1) + b"\n")
+
+    def write(self, chunk: bytes) -> None:
+        """Append message bytes.  Raises OSError (disk full) and JournalFull; the draft is then still to be abandoned."""
+        assert self._file is not None
+        view = memoryview(chunk)
+        while view:
+            view = view[self._file.write(view) :]
+        before = self._written >> 22
+        self._written += len(chunk)
+        if self._written >> 22 != before:  # every 4 MiB
+            self._journal.check_room()
+
+    def commit(self, arrival: Arrival) -> Path:
+        """Write the first line, fsync, move to new/, fsync the folder.  Durable when it returns."""
+        assert self._file is not None
+        head = encode_arrival(arrival)
+        if len(head) >= HEAD_ROOM:
+            return self._commit_long(head)
+        os.pwrite(self._file.fileno(), head, 0)
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._file = None
+        return self._journal.publish(self._path, self.entry_id)
+
+    def _commit_long(self, head: bytes) -> Path:
+        assert self._file is not None
+        self._file.close()
+        self._file = None
+        copy = self._path.with_suffix(".long")
+        try:
+            with open(self._path, "rb") as source, open(copy, "xb", buffering=0) as target:
+                _write_all(target, head + b"\n")
+                source.seek(HEAD_ROOM)
+                while chunk := source.read(1 << 20):
+                    _write_all(target, chunk)
+                os.fsync(target.fileno())
+            path = self._journal.publish(copy, self.entry_id)
+        except OSError:
+            copy.unlink(missing_ok=True)
+            raise
+        finally:
+            self._path.unlink(missing_ok=True)
+        return path
+
+    def abandon(self) -> None:
+        """Drop what was written.  Safe to call twice and after a failed commit."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._path.unlink(missing_ok=True)
+
+
+class Entry:
+    """One readable entry: its first line and access to the raw message."""
+
+    def __init__(self, path: Path, arrival: Arrival, offset: int) -> None:
+        self.path = path
+        self.arrival = arrival
+        self._offset = offset
+
+    def raw(self) -> bytes:
+        """Return the message bytes, complete, CRLF line ends as they came through SMTP."""
+        with open(self.path, "rb") as file:
+            file.seek(self._offset)
+            return file.read()
+
+    def open_raw(self) -> BinaryIO:
+        """Open the file at the first message byte, for streaming a large mail."""
+        file = open(self.path, "rb")  # noqa: SIM115 - the caller closes it
+        file.seek(self._offset)
+        return file
+
+
+class Journal:
+    """The folder.  Writers: milter children.  Reader: one worker (or the shipper)."""
+
+    def __init__(self, root: Path, reserve: Reserve | None = None) -> None:
+        self.root = root
+        self.reserve = reserve or Reserve()
+        self.tmp, self.new, self.failed, self.seen = (root / name for name in ("tmp", "new", "failed", "seen"))
+
+    def create(self) -> None:
+        """Make the folders, 0700.  Raises OSError naming the folder that can't be made or used."""
+        for folder in (self.root, self.tmp, self.new, self.failed, self.seen):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    def new_id(self) -> str:
+        """Return a fresh entry id: a ULID, sortable by time."""
+        return str(ULID())
+
+    def check_room(self, extra: int = 0) -> None:
+        """Raise JournalFull when the reserve is reached; `extra` counts bytes about to be written."""
+        if self.reserve.is_reached(os.statvfs(self.root), extra):
+            raise JournalFull(errno.ENOSPC, "journal reserve reached", str(self.root))
+
+    def draft(self, entry_id: str) -> Draft:
+        """Start a streamed entry.  Raises JournalFull or OSError."""
+        self.check_room()
+        return Draft(self, entry_id)
+
+    def write(self, arrival: Arrival, chunks: Iterable[bytes]) -> Path:
+        """Write a whole entry at once; durable when it returns.  Raises JournalFull or OSError, leaving nothing behind."""
+        data = b"".join((encode_arrival(arrival), b"\n", *chunks))
+        self.check_room(len(data))
+        path = self.tmp / f"{arrival.entry_id}.{os.getpid()}"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(fd, view) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            return self.publish(path, arrival.entry_id)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+    def publish(self, path: Path, entry_id: str) -> Path:
+        """Move a finished file from tmp/ to new/ and make the move durable."""
+        target = self.new / entry_id
+        os.rename(path, target)
+        sync_folder(self.new)
+        return target
+
+    def waiting(self, limit: int | None = None, after: str = "") -> list[str]:
+        """Return ids in new/, oldest first, above `after`."""
+        found = sorted(name for name in os.listdir(self.new) if name > after)
+        return found if limit is None else found[:limit]
+
+    def read(self, entry_id: str) -> Entry:
+        """Read one entry's first line.  Raises FileNotFoundError, OSError, or UnreadableEntry for `fail`."""
+        path = self.new / entry_id
+        with open(path, "rb") as file:
+            line = file.readline(HEAD_LIMIT)
+            if not line.endswith(b"\n"):
+                raise UnreadableEntry("first line is cut short")
+            arrival = decode_arrival(line)
+            offset = file.tell()
+            size = os.fstat(file.fileno()).st_size - offset
+        if size != arrival.raw_bytes:
+            raise UnreadableEntry(f"entry holds {size} message bytes, its first line says {arrival.raw_bytes}")
+        if arrival.entry_id != entry_id:
+            raise UnreadableEntry(f"entry calls itself {arrival.entry_id}")
+        return Entry(path, arrival, offset)
+
+    def acknowledge(self, entry_ids: Iterable[str]) -> None:
+        """Remove entries.  Only after the commit that recorded them is durable; an id already gone is no error."""
+        for entry_id in entry_ids:
+            (self.new / entry_id).unlink(missing_ok=True)
+
+    def fail(self, entry_id: str, reason: str) -> None:
+        """Put an entry aside with its reason; nothing is lost and `retry` brings it back."""
+        note = self.failed / f"{entry_id}.reason"
+        note.write_text(reason + "\n", encoding="utf-8")
+        os.rename(self.new / entry_id, self.failed / entry_id)
+        sync_folder(self.failed)
+        sync_folder(self.new)
+
+    def failures(self) -> Iterator[tuple[str, str]]:
+        """Yield (entry id, reason) of everything in failed/, oldest first."""
+        for name in sorted(os.listdir(self.failed)):
+            if not name.endswith(".reason"):
+                note = self.failed / f"{name}.reason"
+                yield name, note.read_text(encoding="utf-8").strip() if note.exists() else "no reason was kept"
+
+    def retry(self, entry_id: str) -> None:
+        """Bring a failed entry back to new/.  Raises FileNotFoundError."""
+        os.rename(self.failed / entry_id, self.new / entry_id)
+        (self.failed / f"{entry_id}.reason").unlink(missing_ok=True)
+        sync_folder(self.new)
+
+    def sweep(self, older_than_seconds: float = 3600) -> int:
+        """Remove drafts whose writer is gone.  Returns how many."""
+        removed = 0
+        edge = time.time() - older_than_seconds
+        for path in self.tmp.iterdir():
+            try:
+                if path.stat().st_mtime < edge:
+                    path.unlink()
+                    removed += 1
+            except FileNotFoundError:
+                continue  # a writer published it meanwhile
+        return removed
+
+    def depth(self) -> Depth:
+        """Count what waits and how old the oldest is, by its id's own time."""
+        names = os.listdir(self.new)
+        oldest = 0.0
+        if names:
+            try:
+                oldest = max(0.0, time.time() - ULID.from_str(min(names)).timestamp)
+            except ValueError:
+                oldest = 0.0
+        failed = sum(1 for name in os.listdir(self.failed) if not name.endswith(".reason"))
+        return Depth(len(names), oldest, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One EOM: when, which queue id at which Postfix, which entry ("" when none was written) and why."""
+
+    at: datetime
+    instance: str
+    queue_id: str
+    entry_id: str
+    reason: str
+
+
+class SeenList:
+    """One line per EOM, also of mail that is not recorded: without it nobody could tell unseen from unrecorded."""
+
+    def __init__(self, folder: Path, instance: str) -> None:
+        self._folder = folder
+        self._instance = instance
+        self._day = ""
+        self._fd = -1
+
+    def note(self, queue_id: str, entry_id: str, reason: str, at: datetime | None = None) -> None:
+        """Append one line in one write, so that several processes never mix theirs.  Raises OSError."""
+        at = at or datetime.now(UTC)
+        day = f"{at:%Y%m%d}"
+        if day != self._day:
+            self.close()
+            self._fd = os.open(self._folder / day, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._day = day
+        line = f"{at.isoformat()} {self._instance} {queue_id} {entry_id or '-'} {reason}\n"
+        os.write(self._fd, line.encode("utf-8", "replace"))
+
+    def close(self) -> None:
+        """Close today's file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._day = -1, ""
+
+
+def read_seen(folder: Path, since: datetime | None = None) -> Iterator[Sighting]:
+    """Yield every sighting since that time, oldest day first; a torn last line is passed over."""
+    first = f"{since:%Y%m%d}" if since else ""
+    for name in sorted(os.listdir(folder)):
+        if name < first:
+            continue
+        with open(folder / name, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                fields = line.rstrip("\n").split(" ", 4)
+                if len(fields) != 5:
+                    continue
+                at = datetime.fromisoformat(fields[0])
+                if since is None or at >= since:
+                    yield Sighting(at, fields[1], fields[2], "" if fields[3] == "-" else fields[3], fields[4])
+
+
+def prune_seen(folder: Path, days: int, now: datetime | None = None) -> int:
+    """Remove days older than that.  Returns how many files went."""
+    edge = f"{(now or datetime.now(UTC)) - timedelta(days=days):%Y%m%d}"
+    old = [name for name in os.listdir(folder) if name < edge]
+    for name in old:
+        (folder / name).unlink(missing_ok=True)
+    return len(old)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or unlink in that folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

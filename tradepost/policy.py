@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The company as the milter needs it: own domains, people, pools, rules.  One snapshot, projected whole."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from tradepost.addresses import address_key, domain_of
+from tradepost.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A registered person.  `email` is who he is; `addresses` are all he may write from; `logins` are SASL logins."""
+
+    email: str
+    name: str = ""
+    team: str = ""
+    role: str = "rep"  # rep | manager | administrator
+    logins: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    is_away: bool = False
+    substitute: str = ""  # email of the person who stands in
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A role address and the people behind it."""
+
+    name: str
+    addresses: tuple[str, ...]
+    members: tuple[str, ...] = ()  # emails of people
+    delivery: str = "copy"  # mailbox | copy | owner
+    distribution: str = "least-load"  # least-load | round-robin | none
+    expands: bool = False  # the address is an alias that already delivers to its members: copy nobody
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Everything business people decide that arrival depends on.  `version` counts up with every change."""
+
+    version: int = 0
+    company: str = ""
+    domains: tuple[str, ...] = ()
+    people: tuple[Person, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @cached_property
+    def _own(self) -> frozenset[str]:
+        return frozenset(domain.lower() for domain in self.domains)
+
+    @cached_property
+    def _people(self) -> dict[str, Person]:
+        known = {}
+        for person in self.people:
+            for address in (*person.addresses, person.email):
+                known[address_key(address)] = person
+        return known
+
+    @cached_property
+    def _logins(self) -> dict[str, Person]:
+        return {login: person for person in self.people for login in person.logins}
+
+    @cached_property
+    def _pools(self) -> dict[str, Pool]:
+        return {address_key(address): pool for pool in self.pools for address in pool.addresses}
+
+    def is_own(self, address: str) -> bool:
+        """Is the address one of the company's?"""
+        return domain_of(address) in self._own
+
+    def person(self, address: str) -> Person | None:
+        """Return the registered person behind any of his addresses."""
+        return self._people.get(address_key(address))
+
+    def operator(self, login: str) -> Person | None:
+        """Return whose SASL login that is; a login that is an address also matches by address; None: shared or unknown."""
+        return self._logins.get(login) or (self.person(login) if "@" in login else None)
+
+    def pool(self, address: str) -> Pool | None:
+        """Return the pool behind a role address."""
+        return self._pools.get(address_key(address))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One set of rules for arrival, sending and time: conditions and actions as data, compiled to closures, explained."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One question: `field` of the mail, `op`erator, `value` (text, number or tuple of texts)."""
+
+    field: str
+    op: str
+    value: str | float | tuple[str, ...] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Conditions and groups, of which `all` or `any` must hold."""
+
+    mode: str  # all | any | none
+    items: tuple["Condition | Group", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a rule does: set_category, set_priority, add_label, assign."""
+
+    action: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.  The order of rules is policy: the first that sets a thing wins."""
+
+    id: str
+    name: str
+    when: Group
+    then: tuple[Effect, ...]
+    description: str = ""
+    enabled: bool = True

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One settings file, typed: /etc/tradepost/tradepost.toml, with TRADEPOST_* in the environment above it.
+
+What business people change (people, pools, rules) is not here: it lives in the database.  Every field's text is its
+documentation: `tradepost settings show --all` and tradepost.toml(5) print it.
+"""
+
+import os
+import socket
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+DEFAULT_PATH = Path("/etc/tradepost/tradepost.toml")
+
+Bytes = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class SettingsError(ValueError):
+    """The settings can't be used.  The text names file, table and key, and is fit for a terminal."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HostSettings(_Table):
+    """This machine."""
+
+    instance: str = Field(
+        default_factory=socket.getfqdn,
+        description="Name of the Postfix whose queue ids are seen here: its $myhostname.",
+    )
+
+
+class PathSettings(_Table):
+    """Folders."""
+
+    state: Path = Field(
+        default=Path("/var/lib/tradepost"),
+        description="Holds journal, directory, database, blobs and the key; 0700, owned by the service user.",
+    )
+    runtime: Path = Field(
+        default=Path("/run/tradepost"), description="Holds counters and heartbeats; emptied at every boot."
+    )
+
+
+class MilterSettings(_Table):
+    """The milter that Postfix talks to."""
+
+    socket: str = Field(
+        default="unix:/var/spool/postfix/tradepost/milter.sock",
+        description="unix:PATH or inet:HOST:PORT.  Debian chroots smtpd: PATH lies inside the queue directory.",
+    )
+    socket_mode: str = Field(default="0660", pattern=r"^0?[0-7]{3}$", description="Permissions of the unix socket.")
+    socket_group: str = Field(default="postfix", description="Group of the unix socket; empty leaves it alone.")
+    children: Annotated[int, Field(ge=1, le=64)] = Field(default=2, description="Worker processes on the socket.")
+    soft_deadline_ms: Annotated[int, Field(ge=1)] = Field(
+        default=3000, description="After this long in EOM a mail is journaled and passed without classifying."
+    )
+    watchdog_seconds: Seconds = Field(default=6, description="A child silent for so long in a callback is replaced.")
+    drain_grace_seconds: Seconds = Field(default=30, description="How long a leaving child may finish its sessions.")
+    classify_bytes: Bytes = Field(default=262_144, description="How much of a mail is read for classifying.")
+    spill_bytes: Bytes = Field(default=1_048_576, description="Bodies above this are streamed to disk as they arrive.")
+    trusted_networks: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Clients that may send as one of our own addresses without SASL (scanners, ERP).",
+    )
+    strict: bool = Field(
+        default=False,
+        description="true: a mail that can't be journaled is refused with 451 instead of passing.  An explicit choice.",
+    )
+
+
+class JournalSettings(_Table):
+    """The folder of fsynced entries: the truth until the database has it."""
+
+    reserve_bytes: Bytes = Field(default=1_073_741_824, description="Free bytes that must stay on the file system.")
+    reserve_percent: Annotated[float, Field(ge=0, le=90)] = Field(
+        default=5, description="Free share that must stay; the larger of the two reserves counts."
+    )
+    seen_days: Annotated[int, Field(ge=1)] = Field(default=60, description="How long the seen list is kept.")
+
+
+class DirectorySettings(_Table):
+    """What the milter must know within microseconds."""
+
+    deadline_ms: Annotated[int, Field(ge=1)] = Field(default=20, description="A lookup slower than this is unknown.")
+    stale_after_seconds: Seconds = Field(default=300, description="Without word from the projector: all is unknown.")
+
+
+class DatabaseSettings(_Table):
+    """Where records live."""
+
+    url: str = Field(default="", description="SQLAlchemy URL; empty: sqlite file tradepost.sqlite in paths.state.")
+
+
+class WorkerSettings(_Table):
+    """The sync worker."""
+
+    batch_mails: Annotated[int, Field(ge=1, le=1000)] = Field(default=50, description="Mails in one commit at most.")
+    batch_ms: Annotated[int, Field(ge=1)] = Field(default=50, description="A commit waits no longer than this.")
+    poll_ms: Annotated[int, Field(ge=1)] = Field(default=200, description="Pause between looks at an empty journal.")
+
+
+class MailLogSettings(_Table):
+    """Where Postfix logs: what was accepted is read there."""
+
+    source: Literal["file", "journald", "none"] = Field(
+        default="file",
+        description="none: entries count after assume_after_seconds without an abort, and health says so.",
+    )
+    path: Path = Field(default=Path("/var/log/mail.log"), description="Followed through rotation.")
+    syslog_name: str = Field(default="postfix", description="Postfix's syslog_name: the word before the slash.")
+    assume_after_seconds: Seconds = Field(default=600, description="With source = none: when an entry counts.")
+    queue_command: tuple[str, ...] = Field(
+        default=("postqueue", "-j"), description="Lists the queue as JSON; asked by reconcile."
+    )
+
+
+class RecordingSettings(_Table):
+    """What may be kept; decided before the journal is written."""
+
+    internal: Literal["full", "envelope", "none"] = Field(
+        default="envelope", description="Mail among ourselves, outside any customer's conversation."
+    )
+    excluded: tuple[str, ...] = Field(
+        default=(), description="Addresses or domains whose mail is never kept (HR, works council): counted only."
+    )
+    envelope_only: tuple[str, ...] = Field(
+        default=(), description="Addresses or domains of whose mail only the envelope is kept."
+    )
+
+
+class WebSettings(_Table):
+    """The web admin."""
+
+    host: str = Field(default="127.0.0.1", description="Loopback unless a TLS proxy stands in front.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8025, description="0 takes a free port.")
+
+
+class MetricsSettings(_Table):
+    """Prometheus."""
+
+    host: str = Field(default="127.0.0.1", description="Where /metrics and /healthz are served.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=9108, description="0 takes a free port.")
+
+
+class LogSettings(_Table):
+    """Log lines go to stderr; systemd dates them."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level written.")
+
+
+class Settings(BaseSettings):
+    """All tables of tradepost.toml."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRADEPOST_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    toml_path: ClassVar[Path | None] = None  # set on the subclass that load_settings makes
+
+    host: HostSettings = Field(default_factory=HostSettings)
+    paths: PathSettings = Field(default_factory=PathSettings)
+    milter: MilterSettings = Field(default_factory=MilterSettings)
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    directory: DirectorySettings = Field(default_factory=DirectorySettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    maillog: MailLogSettings = Field(default_factory=MailLogSettings)
+    recording: RecordingSettings = Field(default_factory=RecordingSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = cls.toml_path
+        toml = (TomlConfigSettingsSource(settings_cls, toml_file=path),) if path else ()
+        return (init_settings, env_settings, *toml)
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.paths.state / "journal"
+
+    @property
+    def directory_file(self) -> Path:
+        return self.paths.state / "directory.sqlite"
+
+    @property
+    def blob_dir(self) -> Path:
+        return self.paths.state / "blobs"
+
+    @property
+    def key_file(self) -> Path:
+        return self.paths.state / "secret.key"
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.paths.state / 'tradepost.sqlite'}"
+
+    @property
+    def metrics_dir(self) -> Path:
+        return self.paths.runtime / "metrics"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings.  `path` None: $TRADEPOST_CONFIG, else DEFAULT_PATH if it exists, else the defaults.
+
+    Raises SettingsError with one line per mistake: file, table, key, what is wrong, what is allowed.
+    """
+    if path is None:
+        named = os.environ.get("TRADEPOST_CONFIG")
+        path = Path(named) if named else (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    source = "environment or defaults"
+    if path is not None:
+        source = str(path)
+        try:
+            with path.open("rb") as file:
+                tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path}: is no TOML: {error}") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{path}: is no UTF-8 text: {error.reason} at byte {error.start}") from error
+        except OSError as error:
+            raise SettingsError(f"{path}: can't be read: {error.strerror}") from error
+
+    class Bound(Settings):
+        toml_path = path
+
+    try:
+        return Bound()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(source, dict(item)) for item in error.errors())) from error
+
+
+def _explain(source: str, item: dict[str, Any]) -> str:
+    table, *keys = (str(step) for step in item["loc"])
+    key = ".".join(keys)
+    if item["type"] == "extra_forbidden":
+        model = Settings.model_fields.get(table)
+        if not keys or model is None:
+            return f"{source}: there is no table [{table}]; tables are: {', '.join(Settings.model_fields)}"
+        known = ", ".join(_table_model(table).model_fields)
+        return f"{source}: [{table}] has no setting {key!r}; its settings are: {known}"
+    return f"{source}: [{table}] {key}: {item['msg']}"
+
+
+def _table_model(table: str) -> type[BaseModel]:
+    annotation = Settings.model_fields[table].annotation
+    assert isinstance(annotation, type)
+    assert issubclass(annotation, BaseModel)
+    return annotation
+
+
+def table_models() -> dict[str, type[BaseModel]]:
+    """Return every table's name with its typed model, in the order of the file."""
+    return {table: _table_model(table) for table in Settings.model_fields}

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one door to SQLite.  Debian 12's own library has the WAL-reset bug (3.7.0-3.51.2), so pysqlite3 brings its own."""
+
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite3
+
+OLDEST_SAFE = (3, 51, 3)
+
+__all__ = ["OLDEST_SAFE", "connect", "sqlite3"]
+
+
+def connect(path: Path, *, busy_ms: int, read_only: bool = False, synchronous: str = "FULL") -> Any:
+    """Open a file in WAL mode, autocommit (transactions are written out), waiting `busy_ms` for a lock.
+
+    Raises sqlite3.OperationalError, and RuntimeError where the library has the WAL-reset corruption bug.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SAFE:
+        raise RuntimeError(
+            f"SQLite {sqlite3.sqlite_version} can corrupt a database that several processes write; install pysqlite3>=0.6.1"
+        )
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"file:{path}?mode={mode}", uri=True, isolation_level=None, timeout=busy_ms / 1000, check_same_thread=False
+    )
+    if not read_only:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection
