@@ -18,6 +18,7 @@ from typing import Final, Literal, Protocol, TypeVar
 import msgspec
 
 from tradepost.addresses import address_key, domain_key
+from tradepost.errors import Refusal
 from tradepost.policy import Policy
 
 
@@ -29,7 +30,7 @@ UNKNOWN: Final = _Unknown.UNKNOWN
 Unknown = Literal[_Unknown.UNKNOWN]
 
 
-class DirectoryError(RuntimeError):
+class DirectoryError(Refusal, RuntimeError):
     """The directory can't be opened or written; the text names file, cause and way out."""
 
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from ulid import ULID
 
 from tradepost.arrival import Arrival, UnreadableEntry, decode_arrival, encode_arrival
+from tradepost.errors import Refusal
 
 # Room kept at the front of a streamed entry for its first line; a longer line costs one copy of the file.
 HEAD_ROOM = 128 * 1024
@@ -25,7 +26,7 @@ HEAD_ROOM = 128 * 1024
 HEAD_LIMIT = 16 * 1024 * 1024
 
 
-class JournalFull(OSError):
+class JournalFull(Refusal, OSError):
     """The reserve on the journal's file system is reached: the mail passes marked but not journaled."""
 
 

@@ -5,6 +5,7 @@ What business people change (people, pools, rules) is not here: it lives in the 
 documentation: `tradepost settings show --all` and tradepost.toml(5) print it.
 """
 
+import json
 import os
 import socket
 import tomllib
@@ -14,14 +15,18 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from tradepost.errors import Refusal
+
 DEFAULT_PATH = Path("/etc/tradepost/tradepost.toml")
 
 Bytes = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
-class SettingsError(ValueError):
-    """The settings can't be used.  The text names file, table and key, and is fit for a terminal."""
+class SettingsError(Refusal, ValueError):
+    """The settings can't be used.  The text, a line per mistake, names file, table and key."""
+
+    exit_code = 78  # EX_CONFIG (sysexits.h): systemd's RestartPreventExitStatus= can name it
 
 
 class _Table(BaseModel):
@@ -196,6 +201,11 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *toml)
 
     @property
+    def source(self) -> Path | None:
+        """The file that was read; None: there is none."""
+        return self.toml_path
+
+    @property
     def journal_dir(self) -> Path:
         return self.paths.state / "journal"
 
@@ -272,3 +282,33 @@ def _table_model(table: str) -> type[BaseModel]:
 def table_models() -> dict[str, type[BaseModel]]:
     """Return every table's name with its typed model, in the order of the file."""
     return {table: _table_model(table) for table in Settings.model_fields}
+
+
+def render_settings(settings: Settings, *, everything: bool = False) -> str:
+    """Return the settings in force as TOML: those that differ from the defaults, or everything with its meaning."""
+    lines: list[str] = []
+    for table, model in table_models().items():
+        values = getattr(settings, table)
+        defaults = model()
+        rows: list[str] = []
+        for key, field in model.model_fields.items():
+            value = getattr(values, key)
+            if everything:
+                rows += [f"# {field.description}", f"{key} = {render_value(value)}"]
+            elif value != getattr(defaults, key):
+                rows.append(f"{key} = {render_value(value)}")
+        if rows:
+            lines += [f"[{table}]", *rows, ""]
+    return "\n".join(lines)
+
+
+def render_value(value: object) -> str:
+    """Return one setting's value as TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(render_value(item) for item in value) + "]"
+    # A TOML basic string escapes what a JSON string escapes, and DEL (TOML 1.0, String).
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -6,18 +6,24 @@ from typing import Any
 
 import pysqlite3.dbapi2 as sqlite3
 
+from tradepost.errors import Refusal
+
 OLDEST_SAFE = (3, 51, 3)
 
-__all__ = ["OLDEST_SAFE", "connect", "sqlite3"]
+__all__ = ["OLDEST_SAFE", "UnsafeSQLite", "connect", "sqlite3"]
+
+
+class UnsafeSQLite(Refusal, RuntimeError):
+    """This SQLite library can corrupt a database."""
 
 
 def connect(path: Path, *, busy_ms: int, read_only: bool = False, synchronous: str = "FULL") -> Any:
     """Open a file in WAL mode, autocommit (transactions are written out), waiting `busy_ms` for a lock.
 
-    Raises sqlite3.OperationalError, and RuntimeError where the library has the WAL-reset corruption bug.
+    Raises sqlite3.OperationalError, and UnsafeSQLite where the library has the WAL-reset corruption bug.
     """
     if sqlite3.sqlite_version_info < OLDEST_SAFE:
-        raise RuntimeError(
+        raise UnsafeSQLite(
             f"SQLite {sqlite3.sqlite_version} can corrupt a database that several processes write; install pysqlite3>=0.6.1"
         )
     mode = "ro" if read_only else "rwc"

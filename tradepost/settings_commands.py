@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`tradepost settings check|show`: is the settings file right, and what is in force?"""
+
+import click
+
+from tradepost.cli import Invocation
+from tradepost.settings import DEFAULT_PATH, render_settings
+
+
+@click.group()
+def settings() -> None:
+    """Check and show the settings."""
+
+
+@settings.command()
+@click.pass_obj
+def check(invocation: Invocation) -> None:
+    """Read the settings and name every mistake: file, table, key."""
+    source = invocation.settings.source
+    click.echo(f"{source}: ok" if source else f"{DEFAULT_PATH} does not exist: defaults are in force")
+
+
+@settings.command()
+@click.option("--all", "everything", is_flag=True, help="Every setting with its meaning, not only the differences.")
+@click.pass_obj
+def show(invocation: Invocation, everything: bool) -> None:
+    """Print what differs from the defaults, as TOML."""
+    click.echo(render_settings(invocation.settings, everything=everything), nl=False)
