@@ -6,7 +6,6 @@ clear line on stderr and an exit status other than 0; anything else is a bug and
 """
 
 import errno
-import os
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 
 from tradepost.errors import Refusal
 from tradepost.logs import configure_logging
+from tradepost.metrics_files import share_metrics
 from tradepost.settings import Settings, load_settings
 
 GROUP = "tradepost.commands"
@@ -58,7 +58,7 @@ class _Rooms(click.Group):
             return None
         if cmd_name in _SERVICES and not ctx.resilient_parsing:
             # Before the room is imported: prometheus-client chooses its kind of value when it is imported.
-            share_metrics(_invocation(ctx).settings)
+            share_metrics(_invocation(ctx).settings.metrics_dir)
         return _load(point)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -103,21 +103,6 @@ def _load(point: EntryPoint) -> click.Command:
 
 def _invocation(ctx: click.Context) -> Invocation:
     return ctx.ensure_object(Invocation)
-
-
-def share_metrics(settings: Settings) -> None:
-    """Make the folder of counters and tell prometheus-client of it.  Call before `tradepost.metrics` is imported.
-
-    Raises Refusal when the folder can't be made or written.
-    """
-    folder = settings.metrics_dir
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Refusal(f"{folder}: can't be made: {error.strerror}; make it, or set paths.runtime") from error
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise Refusal(f"{folder}: no right to write there; give it to the service user, or set paths.runtime")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _remember_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tradepost.directory import POLICY_KEY, UNKNOWN, Change, DirectoryError, DirectoryState, Unknown, decode_fact
-from tradepost.metrics import DIRECTORY_UNKNOWNS
+from tradepost.metrics import Unanswered, count_unknown
 from tradepost.policy import Policy
 from tradepost.sqlite import connect, sqlite3
 
@@ -101,7 +101,7 @@ class LocalDirectory:
             try:
                 state = self._state()
                 if state is None or (datetime.now(UTC) - state.projected_at).total_seconds() > self._stale_after:
-                    DIRECTORY_UNKNOWNS.labels("no-mark" if state is None else "stale").inc()
+                    count_unknown(Unanswered.NO_MARK if state is None else Unanswered.STALE)
                     return UNKNOWN
                 return self._fetch(state.generation, list(dict.fromkeys(keys)))
             except sqlite3.Error as error:
@@ -182,7 +182,7 @@ class LocalDirectory:
             self._drop()
 
     def _fails(self, stage: str, error: Exception) -> None:
-        DIRECTORY_UNKNOWNS.labels("error").inc()
+        count_unknown(Unanswered.ERROR)
         log.warning("directory %s failed: %s", stage, error)
         self._drop()
 
