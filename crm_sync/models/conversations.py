@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What belongs together: conversations, the ids that lead to them, who takes part, and what happened when."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_sync.models.base import Base
+
+
+class Conversation(Base):
+    """A thread of mail with one party.  `assignee_id` is who does the work; the customer's owner is another field.
+
+    `merged_into` is set when mail showed later that two were one; the older one stays.
+    """
+
+    __tablename__ = "conversation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(26), unique=True)
+    scope_id: Mapped[int] = mapped_column(ForeignKey("scope.id"), index=True)
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"), index=True)
+    assignee_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    status: Mapped[str] = mapped_column(String(10), default="open")  # open | closed
+    subject: Mapped[str] = mapped_column(Text, default="")
+    opened_at: Mapped[datetime]
+    last_in_at: Mapped[datetime | None]
+    last_out_at: Mapped[datetime | None]
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    __table_args__ = (
+        Index(None, "assignee_id", "status"),
+        Index(None, "status", "last_in_at"),
+    )
+
+
+class ConversationPool(Base):
+    """A pool that a conversation belongs to; mail to two pools makes one conversation in both."""
+
+    __tablename__ = "conversation_pool"
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), primary_key=True)
+    pool_id: Mapped[int] = mapped_column(ForeignKey("pool.id"), primary_key=True, index=True)
+
+
+class ConversationParticipant(Base):
+    """An outside address that took part: only from such a one (or his company) does a reference bind."""
+
+    __tablename__ = "conversation_participant"
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), primary_key=True)
+    address_key: Mapped[str] = mapped_column(String(320), primary_key=True)
+
+
+class MessageAnchor(Base):
+    """An id that leads to a conversation: one row for a message's own id and one for each id it refers to.
+
+    An id may lead to several conversations: a forger or a careless device can use somebody else's.  Who is asking
+    decides then, by the participants.
+    """
+
+    __tablename__ = "message_anchor"
+    id_digest: Mapped[str] = mapped_column(String(32), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"), primary_key=True, index=True)
+
+
+class Event(Base):
+    """Append-only: what happened to a conversation and why.  `cause_id` is an entry id or the id of a request."""
+
+    __tablename__ = "event"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cause_id: Mapped[str] = mapped_column(String(40))
+    step: Mapped[str] = mapped_column(String(40))  # kebab-case kind: opened, assigned, merged, owner-differs ...
+    at: Mapped[datetime]
+    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # who did it; None: the program
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (
+        UniqueConstraint("cause_id", "step"),
+        Index(None, "conversation_id", "id"),
+    )
+
+
+class Activity(Base):
+    """One narrow row per item of a customer's timeline."""
+
+    __tablename__ = "activity"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"))
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(20))  # mail-in | mail-out | mail-internal
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
+    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
+    __table_args__ = (Index(None, "customer_id", "at", "id"),)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is on the other side: customers, their domains, contacts, addresses, and the scope that says who may see them."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_sync.models.base import Base
+
+
+class Scope(Base):
+    """Who may see what hangs on it.  A hand-over changes one row here and touches no message.
+
+    `pool_id` is set while nobody owns it: visible to the pool's members and theirs to claim.
+    """
+
+    __tablename__ = "scope"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))  # customer | conversation
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("team.id"))
+    pool_id: Mapped[int | None] = mapped_column(ForeignKey("pool.id"))
+    __table_args__ = (
+        Index(None, "owner_id", "id"),
+        Index(None, "team_id", "id"),
+        Index(None, "pool_id", "id"),
+    )
+
+
+class Customer(Base):
+    """A company or person we deal with.  `kind` is the party kind; `public_id` is opaque: it travels in headers."""
+
+    __tablename__ = "customer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(26), unique=True)
+    scope_id: Mapped[int] = mapped_column(ForeignKey("scope.id"), unique=True)
+    name: Mapped[str] = mapped_column(String(300), default="")
+    name_key: Mapped[str] = mapped_column(String(300), default="", index=True)
+    kind: Mapped[str] = mapped_column(String(20), default="lead")
+    grade: Mapped[str | None] = mapped_column(String(10))
+    country: Mapped[str | None] = mapped_column(String(2))
+    source: Mapped[str] = mapped_column(String(20), default="mail")  # mail | file
+    created_at: Mapped[datetime]
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("customer.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    __table_args__ = (Index(None, "kind", "id"),)
+
+
+class CustomerDomain(Base):
+    """A registrable company domain, never a free-mail one.  The unique row decides races."""
+
+    __tablename__ = "customer_domain"
+    domain: Mapped[str] = mapped_column(String(255), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), index=True)
+
+
+class Contact(Base):
+    """A human being at a customer."""
+
+    __tablename__ = "contact"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"), index=True)
+    name: Mapped[str] = mapped_column(String(300), default="")
+    created_at: Mapped[datetime]
+
+
+class ContactAddress(Base):
+    """One of a contact's addresses."""
+
+    __tablename__ = "contact_address"
+    address_key: Mapped[str] = mapped_column(String(320), primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
