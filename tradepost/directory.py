@@ -98,6 +98,11 @@ def load_fact_key(email: str) -> str:
     return f"l:{address_key(email)}"
 
 
+def claim_key(claim: str) -> str:
+    """Key under which `fetch` shows who holds a claim."""
+    return f"c:{claim}"
+
+
 POLICY_KEY = "policy"
 
 

@@ -11,7 +11,16 @@ from typing import Any
 
 import msgspec
 
-from tradepost.directory import POLICY_KEY, UNKNOWN, Change, DirectoryError, DirectoryState, Unknown, decode_fact
+from tradepost.directory import (
+    POLICY_KEY,
+    UNKNOWN,
+    Change,
+    DirectoryError,
+    DirectoryState,
+    Unknown,
+    claim_key,
+    decode_fact,
+)
 from tradepost.metrics import Unanswered, count_unknown
 from tradepost.policy import Policy
 from tradepost.sqlite import connect, sqlite3
@@ -131,12 +140,12 @@ class LocalDirectory:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     row = connection.execute(
-                        "SELECT value FROM own WHERE key = ? AND expires_at > ?", (f"c:{key}", now)
+                        "SELECT value FROM own WHERE key = ? AND expires_at > ?", (claim_key(key), now)
                     ).fetchone()
                     if row is None:
                         connection.execute(
                             "INSERT OR REPLACE INTO own (key, value, expires_at) VALUES (?, ?, ?)",
-                            (f"c:{key}", value.encode(), now + ttl_seconds),
+                            (claim_key(key), value.encode(), now + ttl_seconds),
                         )
                     connection.execute("COMMIT")
                 except BaseException:

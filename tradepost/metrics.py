@@ -50,6 +50,7 @@ class Restart(StrEnum):
     WATCHDOG = "watchdog"  # silent in a callback, killed
     SIGNAL = "signal"  # died of a signal we did not send
     EXIT = "exit"  # ended by itself
+    STUCK = "stuck"  # a classifying thread did not come back
     RELOAD = "reload"  # SIGHUP
 
 
@@ -57,6 +58,7 @@ class Sighting(StrEnum):
     """What became of a mail at EOM: the reasons of the seen list."""
 
     JOURNALED = "journaled"
+    ENVELOPE = "envelope"  # recording policy: who wrote to whom and when, no more
     EXCLUDED = "excluded"  # recording policy: none
     JOURNAL_FULL = "journal-full"
     JOURNAL_ERROR = "journal-error"

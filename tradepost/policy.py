@@ -33,6 +33,7 @@ class Pool:
     members: tuple[str, ...] = ()  # emails of people
     delivery: str = "copy"  # mailbox | copy | owner
     distribution: str = "least-load"  # least-load | round-robin | none
+    archive: str = ""  # with delivery = owner: who keeps a copy instead of the pool; empty: the pool itself
     expands: bool = False  # the address is an alias that already delivers to its members: copy nobody
 
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands of this room: `tradepost milter` serves, `tradepost journal` shows and retries what waits."""
+
+import os
+
+import click
+
+from tradepost.cli import Invocation
+from tradepost.journal import Journal
+from tradepost.settings import load_settings
+
+
+@click.command()
+@click.pass_obj
+def milter(invocation: Invocation) -> None:
+    """Serve Postfix: mark mail at arrival and journal it."""
+    # Numeric libraries start a thread per core when loaded; there may be none before the fork, and none are needed.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from tradepost_milter.engine import open_journal, prepare, read_or_make_key
+    from tradepost_milter.listener import close_listener, open_listener
+    from tradepost_milter.supervisor import Supervisor
+
+    settings = invocation.settings
+    open_journal(settings).create()
+    read_or_make_key(settings.key_file)
+    listener = open_listener(
+        settings.milter.socket, mode=int(settings.milter.socket_mode, 8), group=settings.milter.socket_group
+    )
+    try:
+        Supervisor(
+            listener,
+            settings.milter.children,
+            lambda: prepare(load_settings(invocation.config)),
+            watchdog_seconds=settings.milter.watchdog_seconds,
+            drain_grace_seconds=settings.milter.drain_grace_seconds,
+        ).run()
+    finally:
+        close_listener(listener)
+
+
+@click.group()
+def journal() -> None:
+    """Show and retry what waits in the journal."""
+
+
+@journal.command("show")
+@click.pass_obj
+def show_journal(invocation: Invocation) -> None:
+    """Print how much waits, how old it is, and every failed entry with its reason."""
+    found = Journal(invocation.settings.journal_dir)
+    depth = found.depth()
+    click.echo(f"waiting: {depth.entries}   oldest: {depth.oldest_seconds:.0f} s   failed: {depth.failed}")
+    for entry_id, reason in found.failures():
+        click.echo(f"{entry_id}  {reason}")
+
+
+@journal.command("retry")
+@click.argument("entry_ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every failed entry.")
+@click.pass_obj
+def retry_journal(invocation: Invocation, entry_ids: tuple[str, ...], everything: bool) -> None:
+    """Bring failed entries back, so that the worker tries them again."""
+    found = Journal(invocation.settings.journal_dir)
+    wanted = [entry_id for entry_id, _ in found.failures()] if everything else list(entry_ids)
+    if not wanted:
+        click.echo("nothing to retry" if everything else "name entries, or say --all")
+        return
+    for entry_id in wanted:
+        found.retry(entry_id)
+    click.echo(f"brought back: {len(wanted)}")

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a transaction to a verdict: words, directory, rules, owner, recording, edits.  Talks to the directory only."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tradepost.addresses import address_key, company_domain
+from tradepost.analysis import Analyst
+from tradepost.directory import (
+    UNKNOWN,
+    AddressFact,
+    Directory,
+    DomainFact,
+    LoadFact,
+    ThreadFact,
+    Unknown,
+    address_fact_key,
+    claim_key,
+    decode_fact,
+    domain_fact_key,
+    id_digest,
+    load_fact_key,
+    thread_fact_key,
+)
+from tradepost.envelope import Envelope
+from tradepost.message import Message
+from tradepost.metrics import Stage, count_failure
+from tradepost.ownership import Facts, Ownership, decide_owner, known_thread, least_loaded
+from tradepost.policy import Policy, Pool
+from tradepost.rules import Outcome, Value
+from tradepost.settings import Settings
+from tradepost.verdict import BUSINESS_CATEGORIES, Action, Direction, Labels, Priority, Verdict
+from tradepost_milter.border import Crossing, TrustedNetworks, decide_crossing, decide_recording
+from tradepost_milter.delivery import inbound_recipients, outbound_recipients
+from tradepost_milter.marks import carries_own_seal, identity_marks, inbound_marks, remove_marks
+from tradepost_milter.policies import PolicyInForce, PolicySource
+
+log = logging.getLogger("tradepost.milter")
+
+LABEL_FIELDS = ("category", "priority", "language", "country")
+OWNER_FIELDS = ("customer", "contact", "conversation", "owner")
+REFERENCES_LOOKED_AT = 20
+CLAIM_SECONDS = 15 * 60
+LETTER_CLAIM_SECONDS = 5 * 86400  # as long as a sender retries (RFC 5321, 4.5.4.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the milter collected of one mail; `body` is its beginning, `octets` counts the whole."""
+
+    entry_id: str
+    envelope: Envelope
+    fields: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    is_cut: bool
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """One look into the directory; None: unknown."""
+
+    address: AddressFact | None = None
+    domain: DomainFact | None = None
+    threads: tuple[ThreadFact, ...] = ()
+    loads: tuple[tuple[str, int], ...] = ()
+    claimed: str | None = None
+
+
+class Decider:
+    """Decides about one mail at a time; safe in several threads."""
+
+    def __init__(
+        self,
+        analyst: Analyst,
+        directory: Directory,
+        policies: PolicySource,
+        settings: Settings,
+        key: bytes,
+        read: Callable[[Seen], Message],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._analyst = analyst
+        self._directory = directory
+        self._policies = policies
+        self._settings = settings
+        self._key = key
+        self._read = read
+        self._clock = clock
+        self._trusted = TrustedNetworks(settings.milter.trusted_networks)
+
+    def decide(self, seen: Seen) -> Verdict:
+        """Return the whole verdict.  What the directory can't say is listed in `missing`."""
+        force = self._policies.current()
+        if self._is_ours_again(seen):
+            return self._own_again(seen, force)
+        message = self._read(seen)
+        crossing = decide_crossing(force.policy, seen.envelope, message.from_.address, self._trusted)
+        labels, missing = self._label(message, crossing)
+        known = self._look_up(force.policy, seen.envelope, message, crossing)
+        if known is UNKNOWN:
+            missing += OWNER_FIELDS
+        if force.policy is None:
+            missing += ("direction",)
+        facts = self._facts(message, seen, crossing, labels, None if known is UNKNOWN else known)
+        verdict = self._judge(force, seen, message, crossing, labels, facts, known)
+        return self._finish(force.policy, seen, message.from_.address, replace(verdict, missing=missing))
+
+    def decide_blind(self, seen: Seen, reason: str) -> Verdict:
+        """Return a verdict without reading the mail: the soft deadline passed, or deciding failed.  Touches nothing slow."""
+        force = self._policies.current()
+        crossing = decide_crossing(force.policy, seen.envelope, "", self._trusted)
+        verdict = Verdict(
+            direction=crossing.direction,
+            recording=decide_recording(
+                self._settings.recording, force.policy, seen.envelope, "", crossing.direction, in_customer_thread=False
+            ),
+            operator=crossing.operator.email if crossing.operator else None,
+            pools=tuple(pool.name for pool in _pools(force.policy, seen.envelope.recipients)),
+            reasons=(reason,),
+            missing=(*LABEL_FIELDS, *OWNER_FIELDS) + (("direction",) if force.policy is None else ()),
+        )
+        return self._finish(force.policy, seen, "", verdict)
+
+    def _is_ours_again(self, seen: Seen) -> bool:
+        return seen.envelope.client.address in self._trusted and carries_own_seal(self._key, seen.fields)
+
+    def _own_again(self, seen: Seen, force: PolicyInForce) -> Verdict:
+        direction = decide_crossing(force.policy, seen.envelope, "", self._trusted).direction
+        return Verdict(direction=direction, reasons=("own-mark",), missing=(*LABEL_FIELDS, *OWNER_FIELDS))
+
+    def _label(self, message: Message, crossing: Crossing) -> tuple[Labels, tuple[str, ...]]:
+        if crossing.direction is Direction.INTERNAL:
+            return Labels(reasons=("internal",)), ()
+        try:
+            labels = self._analyst.label(message, self._clock())
+        except Exception:  # a bug of ours must never cost anyone their mail
+            count_failure(Stage.CLASSIFY)
+            log.exception("classifying failed, the worker will do it")
+            return Labels(reasons=("classifier-failed",)), LABEL_FIELDS
+        if crossing.claims_own:
+            labels = replace(labels, warnings=(*labels.warnings, "own-address-from-outside"))
+        return labels, ()
+
+    def _look_up(
+        self, policy: Policy | None, envelope: Envelope, message: Message, crossing: Crossing
+    ) -> _Known | Unknown:
+        party = _party(policy, envelope, message, crossing.direction)
+        domain = company_domain(party)
+        threads = [thread_fact_key(ref) for ref in _references(message)]
+        members = sorted({m for pool in _pools(policy, envelope.recipients) for m in pool.members})
+        keys = [address_fact_key(party), claim_key(_claim_of(party)), *threads, *map(load_fact_key, members)]
+        if domain:
+            keys.append(domain_fact_key(domain))
+        found = self._directory.fetch(keys)
+        if found is UNKNOWN:
+            return UNKNOWN
+        address, company = found.get(address_fact_key(party)), found.get(domain_fact_key(domain))
+        claimed = found.get(claim_key(_claim_of(party)))
+        return _Known(
+            address=decode_fact(address, AddressFact) if address else None,
+            domain=decode_fact(company, DomainFact) if company else None,
+            threads=tuple(decode_fact(found[key], ThreadFact) for key in dict.fromkeys(threads) if key in found),
+            loads=tuple(
+                (member, decode_fact(found[key], LoadFact).open)
+                for member in members
+                if (key := load_fact_key(member)) in found
+            ),
+            claimed=claimed.decode() if claimed else None,
+        )
+
+    def _facts(
+        self, message: Message, seen: Seen, crossing: Crossing, labels: Labels, known: _Known | None
+    ) -> dict[str, Value]:
+        party = known and (known.address or known.domain)
+        facts: dict[str, Value] = {
+            "subject": message.subject,
+            "text": message.text,
+            "from_address": message.from_.address,
+            "from_domain": message.from_.address.rpartition("@")[2],
+            "recipient": seen.envelope.recipients,
+            "language": labels.language or "",
+            "country": labels.country or "",
+            "category": labels.category or "",
+            "priority": labels.priority.value if labels.priority else "",
+            "size": seen.octets,
+            "attachment_name": tuple(part.filename for part in message.attachments),
+            "is_automatic": labels.is_automatic,
+            "customer_grade": (party and party.grade) or "",
+            "customer_kind": (party and party.kind) or "",
+            "direction": crossing.direction.value,
+            "owner": (party and party.owner) or "",
+            "pool": tuple(pool.name for pool in _pools(self._policies.current().policy, seen.envelope.recipients)),
+        }
+        for name, value in message.fields:
+            key = f"header:{name.lower()}"
+            before = facts.get(key, ())
+            assert isinstance(before, tuple)
+            facts[key] = (*before, value)
+        return facts
+
+    def _judge(
+        self,
+        force: PolicyInForce,
+        seen: Seen,
+        message: Message,
+        crossing: Crossing,
+        labels: Labels,
+        facts: dict[str, Value],
+        known: _Known | Unknown,
+    ) -> Verdict:
+        policy = force.policy
+        outcome = force.rules.evaluate(facts) if crossing.direction is Direction.INBOUND else Outcome()
+        labels = _apply_rules(labels, outcome)
+        pools = _pools(policy, seen.envelope.recipients)
+        verdict = Verdict(
+            direction=crossing.direction,
+            labels=labels,
+            pools=tuple(pool.name for pool in pools),
+            pool=pools[0].name if pools else None,
+            operator=crossing.operator.email if crossing.operator else None,
+            rule_labels=outcome.labels,
+        )
+        reasons = [*labels.reasons, *(f"rule:{rule_id}" for rule_id in outcome.matched)]
+        thread = None
+        if known is not UNKNOWN and policy is not None:
+            ownership, thread = self._own(policy, seen, message, crossing, labels, outcome, known, pools)
+            if ownership.reason:
+                reasons.append(f"owner-by-{ownership.reason}")
+            verdict = replace(
+                verdict,
+                owner=ownership.owner,
+                owner_reason=ownership.reason,
+                customer=ownership.customer,
+                contact=ownership.contact,
+                conversation=ownership.conversation,
+            )
+        recording = decide_recording(
+            self._settings.recording,
+            policy,
+            seen.envelope,
+            message.from_.address,
+            crossing.direction,
+            in_customer_thread=bool(thread and thread.customer),
+        )
+        return replace(verdict, recording=recording, reasons=tuple(dict.fromkeys(reasons)))
+
+    def _own(
+        self,
+        policy: Policy,
+        seen: Seen,
+        message: Message,
+        crossing: Crossing,
+        labels: Labels,
+        outcome: Outcome,
+        known: _Known,
+        pools: Sequence[Pool],
+    ) -> tuple[Ownership, ThreadFact | None]:
+        facts = Facts(
+            party=_party(policy, seen.envelope, message, crossing.direction),
+            address=known.address,
+            domain=known.domain,
+            threads=known.threads,
+            language=labels.language,
+            country=labels.country,
+            assigned_by_rule=outcome.assignee,
+            rule_id=outcome.assigned_by,
+            loads=known.loads,
+        )
+        if crossing.direction is Direction.INTERNAL:
+            # Among ourselves everybody is a participant: the reference alone tells the conversation.
+            thread = known.threads[0] if known.threads else None
+            return Ownership(None, "", conversation=thread.conversation if thread else None), thread
+        thread = known_thread(facts)
+        if crossing.direction is Direction.OUTBOUND:
+            ownership = decide_owner(policy, facts, (), ())
+            if ownership.owner is None and crossing.operator:
+                ownership = replace(ownership, owner=crossing.operator.email, reason="operator")
+            return ownership, thread
+        ownership = decide_owner(policy, facts, seen.envelope.recipients, pools)
+        if ownership.candidates:
+            ownership = self._distribute(ownership, facts, labels, known, pools, message.message_id)
+        return ownership, thread
+
+    def _distribute(
+        self,
+        ownership: Ownership,
+        facts: Facts,
+        labels: Labels,
+        known: _Known,
+        pools: Sequence[Pool],
+        message_id: str,
+    ) -> Ownership:
+        """Choose among the candidates; a claim makes the choice stick for this party, and for this letter's retries."""
+        if labels.is_automatic or (
+            labels.category is not None and labels.category not in {*BUSINESS_CATEGORIES, "other"}
+        ):
+            return replace(ownership, candidates=(), reason="pool")
+        owner = known.claimed
+        if owner is None:
+            pool = next(pool for pool in pools if pool.distribution != "none")
+            turn = self._directory.next_turn(f"pool:{pool.name}")
+            if turn is UNKNOWN:
+                return replace(ownership, candidates=(), reason="pool")
+            loads = dict(facts.loads) if pool.distribution == "least-load" else {}
+            owner = least_loaded(ownership.candidates, loads, turn)
+        held = self._directory.claim(_claim_of(facts.party), owner, CLAIM_SECONDS)
+        if held is not UNKNOWN and message_id:
+            letter = f"letter:{id_digest(f'{facts.party} {message_id}')}"
+            held = self._directory.claim(letter, held, LETTER_CLAIM_SECONDS)
+        if held is UNKNOWN:
+            return replace(ownership, candidates=(), reason="pool")
+        return replace(ownership, owner=held, candidates=())
+
+    def _finish(self, policy: Policy | None, seen: Seen, from_address: str, verdict: Verdict) -> Verdict:
+        actions: list[Action] = []
+        if "own-mark" in verdict.reasons:
+            return verdict
+        actions += remove_marks(seen.fields)
+        recipients = seen.envelope.recipients
+        if verdict.direction is Direction.INBOUND:
+            if policy is not None:
+                pools = _pools(policy, recipients)
+                actions += inbound_recipients(policy, pools, verdict.owner, recipients)
+            actions += inbound_marks(self._key, seen.entry_id, verdict, seen.fields)
+        elif verdict.direction is Direction.OUTBOUND and policy is not None:
+            copies = outbound_recipients(policy, (seen.envelope.sender, from_address), recipients)
+            actions += copies
+            # The id is for the copy that stays; the transport to the outside strips it (postfix/conf/).
+            if copies or any(policy.is_own(recipient) for recipient in recipients):
+                actions += identity_marks(self._key, seen.entry_id, seen.fields)
+        return replace(verdict, actions=tuple(actions))
+
+
+def _pools(policy: Policy | None, recipients: Sequence[str]) -> list[Pool]:
+    if policy is None:
+        return []
+    found = [pool for recipient in recipients if (pool := policy.pool(recipient)) is not None]
+    return list(dict.fromkeys(found))
+
+
+def _party(policy: Policy | None, envelope: Envelope, message: Message, direction: Direction) -> str:
+    """Return the address of the other side: who writes to us, or the first outsider we write to."""
+    if direction is Direction.INBOUND:
+        return message.from_.address or address_key(envelope.sender)
+    outside = (r for r in envelope.recipients if policy is None or not policy.is_own(r))
+    return address_key(next(outside, ""))
+
+
+def _claim_of(party: str) -> str:
+    return f"owner:{company_domain(party) or party}"
+
+
+def _references(message: Message) -> list[str]:
+    newest_first = [*message.in_reply_to, *reversed(message.references)]
+    return list(dict.fromkeys(newest_first))[:REFERENCES_LOOKED_AT]
+
+
+def _apply_rules(labels: Labels, outcome: Outcome) -> Labels:
+    if outcome.category is not None:
+        labels = replace(labels, category=outcome.category, confidence=1.0)
+    if outcome.priority is not None:
+        reason = f"rule:{outcome.priority_by}"
+        labels = replace(labels, priority=Priority(outcome.priority), priority_reason=reason)
+    return labels
