@@ -3,9 +3,12 @@
 
 from dataclasses import dataclass
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+
+# These two are structs with a tag, not dataclasses: msgspec can't tell two dataclasses of one union apart, and rules travel
+# in the directory.
+class Condition(msgspec.Struct, frozen=True, tag="condition"):
     """One question: `field` of the mail, `op`erator, `value` (text, number or tuple of texts)."""
 
     field: str
@@ -13,8 +16,7 @@ class Condition:
     value: str | float | tuple[str, ...] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, tag="group"):
     """Conditions and groups, of which `all` or `any` must hold."""
 
     mode: str  # all | any | none
