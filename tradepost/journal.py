@@ -8,6 +8,7 @@ with spaces where the mail was streamed, and then the raw message bytes.
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -281,17 +282,19 @@ class SeenList:
         self._instance = instance
         self._day = ""
         self._fd = -1
+        self._lock = threading.Lock()  # sessions are threads
 
     def note(self, queue_id: str, entry_id: str, reason: str, at: datetime | None = None) -> None:
         """Append one line in one write, so that several processes never mix theirs.  Raises OSError."""
         at = at or datetime.now(UTC)
         day = f"{at:%Y%m%d}"
-        if day != self._day:
-            self.close()
-            self._fd = os.open(self._folder / day, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._day = day
         line = f"{at.isoformat()} {self._instance} {queue_id} {entry_id or '-'} {reason}\n"
-        os.write(self._fd, line.encode("utf-8", "replace"))
+        with self._lock:
+            if day != self._day:
+                self.close()
+                self._fd = os.open(self._folder / day, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._day = day
+            os.write(self._fd, line.encode("utf-8", "replace"))
 
     def close(self) -> None:
         """Close today's file."""

@@ -50,11 +50,12 @@ class Transaction:
 
     def add_body(self, chunk: bytes) -> None:
         """Take the next piece of the body; beyond the limit it goes to disk, or nowhere when it must not be kept."""
+        has_head = self._body_bytes >= self._head_limit
         self._body_bytes += len(chunk)
         if self.draft is not None:
             self._spill(chunk)
             return
-        if self.spill_error is not None or (not self.may_store and self._body_bytes > self._head_limit):
+        if has_head and (self.spill_error is not None or not self.may_store):
             return
         self._body.append(chunk)
         if self.may_store and self._body_bytes > self._spill_limit:
