@@ -52,7 +52,7 @@ def fetch_viewer(session: Session, person_id: int) -> Viewer | None:
     return Viewer(person.id, person.email, person.name, person.role, person.team_id, Reach(reach or Reach.NONE))
 
 
-def visible_scopes(viewer: Viewer) -> Select[tuple[int]]:
+def visible_scopes(viewer: Viewer) -> Select[int]:
     """Return the ids of the scopes a viewer may see, as a subquery for IN (EXISTS is 50 times slower: trap 49)."""
     scopes = select(Scope.id)
     if viewer.reach is Reach.ALL:
