@@ -146,6 +146,13 @@ class WebSettings(_Table):
 
     host: str = Field(default="127.0.0.1", description="Loopback unless a TLS proxy stands in front.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8025, description="0 takes a free port.")
+    trusted_hosts: tuple[str, ...] = Field(
+        default=(), description="Names a browser may use for it besides loopback: the one of the TLS proxy."
+    )
+    behind_tls_proxy: bool = Field(
+        default=False,
+        description="true: a TLS proxy stands in front; host may then leave loopback, and cookies want https.",
+    )
 
 
 class MetricsSettings(_Table):
