@@ -58,22 +58,22 @@ def _register(make_session: Callable[[], Session]) -> None:
 def _borrow(shared: socket.socket) -> int:
     """Let libmilter listen somewhere private, then put the shared socket in place of that descriptor."""
     with tempfile.TemporaryDirectory(prefix="tradepost-") as folder:
-        before = _descriptors()
+        before = _listening()
         if shared.family == socket.AF_UNIX:
             milter.setconn(f"unix:{Path(folder) / 's'}")
         else:
             # libmilter drops connections of another address family than the one it opened.
             milter.setconn("inet:0@127.0.0.1" if shared.family == socket.AF_INET else "inet6:0@::1")
         milter.opensocket(True)
-        opened = [fd for fd in _descriptors() - before if _is_listening(fd)]
+        opened = list(_listening() - before)
         assert len(opened) == 1, f"libmilter opened {len(opened)} listening sockets"
     os.dup2(shared.fileno(), opened[0], inheritable=False)
     shared.close()
     return opened[0]
 
 
-def _descriptors() -> set[int]:
-    return {int(name) for name in os.listdir("/proc/self/fd")}
+def _listening() -> set[int]:
+    return {fd for fd in map(int, os.listdir("/proc/self/fd")) if _is_listening(fd)}
 
 
 def _is_listening(fd: int) -> bool:

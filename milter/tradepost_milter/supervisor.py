@@ -100,6 +100,7 @@ class Supervisor:
         except Exception:  # a typing error in the settings must not stop the mail
             log.exception("reload failed, everything stays as it was")
             return
+        self._pause = self._spawn_after = 0.0
         old = [child for child in self._children.values() if child.leaving_since is None]
         for _ in old:
             self._spawn()
