@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real `tradepost` command with faults built in, run by tests in place of it: the product carries no fault points.
+
+TRADEPOST_TEST_FAULTS holds JSON: {"folder": where marker files go, "points": {name: [probability, seed]}}.  A fault point
+that fires writes a marker file `NAME.PID.N` (its content: the queue or entry id) and kills its process with SIGKILL.
+Words in a subject steer the classifier: SLEEP sleeps, GRIND holds the GIL, CRASH raises.
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import tradepost.analysis
+import tradepost.cli
+from tradepost.analysis import Analyst, Extract
+from tradepost.message import Message
+from tradepost.verdict import Labels
+
+_LONG = 60.0
+
+
+class FaultPoints:
+    """Decides when to die, from a printed seed, and leaves a marker of where."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._folder = Path(plan["folder"])
+        self._points: dict[str, list[float]] = plan.get("points", {})
+        self._random: dict[str, random.Random] = {}
+        self._fired = 0
+
+    def reach(self, name: str, what: str) -> None:
+        """Die here, or not."""
+        if name not in self._points:
+            return
+        probability, seed = self._points[name]
+        # Seeded anew in each process, or every child would die at the same mail.
+        dice = self._random.setdefault(name, random.Random(f"{seed} {os.getpid()}"))
+        if dice.random() < probability:
+            self._fired += 1
+            (self._folder / f"{name}.{os.getpid()}.{self._fired}").write_text(what, encoding="utf-8")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MoodyAnalyst:
+    """An analyst whose behaviour the subject of a mail steers."""
+
+    def __init__(self, real: Analyst) -> None:
+        self._real = real
+
+    def label(self, message: Message, now: datetime) -> Labels:
+        """Sleep, grind, crash, or do the work."""
+        if "SLEEP" in message.subject:
+            time.sleep(_LONG)
+        if "GRIND" in message.subject:
+            re.match(r"(a+)+$", "a" * 60 + "b")  # holds the GIL for longer than anybody waits
+        if "CRASH" in message.subject:
+            raise RuntimeError("a classifier that crashes")
+        return self._real.label(message, now)
+
+    def extract(self, message: Message) -> Extract:
+        """Do the work."""
+        return self._real.extract(message)
+
+
+def _plant(points: FaultPoints) -> None:
+    real = tradepost.analysis.load_analyst
+    tradepost.analysis.load_analyst = lambda: MoodyAnalyst(real())
+    _plant_in_milter(points)
+    _plant_in_journal(points)
+
+
+def _plant_in_milter(points: FaultPoints) -> None:
+    from tradepost_milter.session import Session
+
+    edit, add = Session._edit, Session.addheader
+
+    def edit_after_journal(self: Session, actions: Any) -> None:
+        points.reach("after-journal", self._queue_id())
+        self.edits_done = 0
+        edit(self, actions)
+        points.reach("before-answer", self._queue_id())
+
+    def add_then_die(self: Session, *args: Any) -> Any:
+        result = add(self, *args)
+        self.edits_done += 1
+        if self.edits_done == 2:
+            points.reach("between-edits", self._queue_id())
+        return result
+
+    Session._edit = edit_after_journal  # type: ignore[method-assign]
+    Session.addheader = add_then_die  # type: ignore[method-assign]
+
+
+def _plant_in_journal(points: FaultPoints) -> None:
+    from tradepost.journal import Journal
+
+    acknowledge: Callable[[Journal, Iterable[str]], None] = Journal.acknowledge
+
+    def acknowledge_or_die(self: Journal, entry_ids: Iterable[str]) -> None:
+        wanted = list(entry_ids)
+        if wanted:
+            points.reach("after-commit", wanted[0])
+        acknowledge(self, wanted)
+
+    Journal.acknowledge = acknowledge_or_die  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    _plant(FaultPoints(json.loads(os.environ["TRADEPOST_TEST_FAULTS"])))
+    sys.argv[0] = "tradepost"
+    tradepost.cli.main()
