@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tradepost: two commands are enough on a fresh Debian 12, `make demo` and `make test`.
+
+PYTHON ?= /usr/bin/python3
+SHELL := /bin/bash
+BIN := .venv/bin
+# A stamp is younger than what tools/setup.sh depends on when all is there: then it costs nothing.
+NEEDS := setup.cfg pyproject.toml constraints.txt tools/setup.sh $(BIN)/python
+MADE = .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info \
+	bench/results $$(find . -name __pycache__ -type d -prune)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check soak bench model clean
+
+help:  ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-7s %s\n' "$$name" "$$text"; done
+
+.cache/demo.stamp: $(NEEDS)
+	@PYTHON='$(PYTHON)' tools/setup.sh demo
+	@mkdir -p $(@D) && touch $@
+
+.cache/test.stamp: $(NEEDS)
+	@PYTHON='$(PYTHON)' tools/setup.sh test
+	@mkdir -p $(@D) && touch $@ .cache/demo.stamp
+
+# Exists to notice that .venv was removed; tools/setup.sh makes it.
+$(BIN)/python: ;
+
+demo: .cache/demo.stamp  ## Send the samples through a private Postfix and show what became of them
+	@tools/as_root.sh $(BIN)/tradepost demo $(DEMO)
+
+test: .cache/test.stamp  ## Run every test (TESTS="tests/pure -k word" for some)
+	@tools/as_root.sh $(BIN)/python -m pytest $(TESTS)
+
+soak: .cache/test.stamp  ## Run the same tests at larger N
+	@tools/as_root.sh env TRADEPOST_SOAK=1 $(BIN)/python -m pytest $(TESTS)
+
+check: .cache/test.stamp  ## Check style, types and imports, then test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+bench: .cache/test.stamp  ## Measure throughput, EOM time, classifying and recording into bench/results
+	@tools/as_root.sh $(BIN)/python -m bench
+
+model: .cache/test.stamp  ## Train the category model from classifiers/training
+	$(BIN)/python -m classifiers.training.train
+
+clean:  ## Remove what was made here; Debian packages stay
+	@rm -rf $(MADE) 2>/dev/null || tools/as_root.sh rm -rf $(MADE)
