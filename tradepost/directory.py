@@ -11,23 +11,16 @@ ids just seen) expire and survive a rebuild.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from hashlib import blake2b
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from tradepost.addresses import address_key, domain_key
 from tradepost.errors import Refusal
 from tradepost.policy import Policy
-
-
-class _Unknown(Enum):
-    UNKNOWN = "unknown"
-
-
-UNKNOWN: Final = _Unknown.UNKNOWN
-Unknown = Literal[_Unknown.UNKNOWN]
+from tradepost.unknown import UNKNOWN as UNKNOWN
+from tradepost.unknown import Unknown as Unknown
 
 
 class DirectoryError(Refusal, RuntimeError):
@@ -168,7 +161,10 @@ class Directory(Protocol):
 
 
 class DirectoryWriter(Protocol):
-    """What only the projector calls."""
+    """What only the projector calls.  Every call raises DirectoryError when the backend can't be written."""
+
+    def seq(self) -> int | None:
+        """Return how far the generation in force was projected; None: there is none, rebuild."""
 
     def project(self, changes: Iterable[Change], at: datetime) -> int:
         """Write changes in order, an older sequence never replacing a newer; move the mark; return the last seq."""
@@ -184,3 +180,6 @@ class DirectoryWriter(Protocol):
 
     def heartbeat(self, at: datetime) -> None:
         """Say that the projector is alive and has nothing new."""
+
+    def close(self) -> None:
+        """Release the backend."""

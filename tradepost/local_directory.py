@@ -200,17 +200,24 @@ class LocalDirectoryWriter:
     """The projector's side of the same file.  Raises DirectoryError."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._connection = connect(path, busy_ms=5000, synchronous="NORMAL")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            raise DirectoryError(
-                f"{path}: the directory can't be opened: {error}; it may be deleted while tradepost is stopped, "
-                "'tradepost directory rebuild' writes it anew"
-            ) from error
+            raise _broken(path, error) from error
+        self._inode = _inode(path)
 
     def _mark(self) -> tuple[int, int] | None:
-        row = self._connection.execute("SELECT generation, seq FROM mark").fetchone()
+        if _inode(self._path) != self._inode:
+            # SQLite writes on into a deleted file, where no milter reads.
+            raise DirectoryError(
+                f"{self._path}: the directory was deleted or replaced while in use; it is written anew"
+            )
+        try:
+            row = self._connection.execute("SELECT generation, seq FROM mark").fetchone()
+        except sqlite3.Error as error:
+            raise _broken(self._path, error) from error
         return (row[0], row[1]) if row else None
 
     def seq(self) -> int | None:
@@ -223,7 +230,7 @@ class LocalDirectoryWriter:
         if mark is None:
             raise DirectoryError("the directory has no generation yet: rebuild it first")
         generation, seq = mark
-        with _Immediate(self._connection):
+        with _Immediate(self._connection, self._path):
             seq = max(seq, self._put(generation, changes))
             self._connection.execute("UPDATE mark SET seq = ?, projected_at = ?", (seq, at.timestamp()))
             self._connection.execute("DELETE FROM own WHERE expires_at < ?", (time.time(),))
@@ -243,16 +250,16 @@ class LocalDirectoryWriter:
     def begin_rebuild(self) -> int:
         mark = self._mark()
         generation = (mark[0] if mark else 0) + 1
-        with _Immediate(self._connection):
+        with _Immediate(self._connection, self._path):
             self._connection.execute("DELETE FROM derived WHERE generation >= ?", (generation,))
         return generation
 
     def fill(self, generation: int, changes: Iterable[Change]) -> None:
-        with _Immediate(self._connection):
+        with _Immediate(self._connection, self._path):
             self._put(generation, changes)
 
     def finish_rebuild(self, generation: int, seq: int, at: datetime) -> None:
-        with _Immediate(self._connection):
+        with _Immediate(self._connection, self._path):
             self._connection.execute(
                 "INSERT OR REPLACE INTO mark (id, generation, seq, projected_at) VALUES (1, ?, ?, ?)",
                 (generation, seq, at.timestamp()),
@@ -260,7 +267,7 @@ class LocalDirectoryWriter:
             self._connection.execute("DELETE FROM derived WHERE generation <> ?", (generation,))
 
     def heartbeat(self, at: datetime) -> None:
-        with _Immediate(self._connection):
+        with _Immediate(self._connection, self._path):
             self._connection.execute("UPDATE mark SET projected_at = ?", (at.timestamp(),))
 
     def close(self) -> None:
@@ -268,11 +275,37 @@ class LocalDirectoryWriter:
 
 
 class _Immediate:
-    def __init__(self, connection: Any) -> None:
+    """A writing transaction whose failures are DirectoryErrors."""
+
+    def __init__(self, connection: Any, path: Path) -> None:
         self._connection = connection
+        self._path = path
 
     def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _broken(self._path, error) from error
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("ROLLBACK" if kind else "COMMIT")
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        try:
+            self._connection.execute("ROLLBACK" if kind else "COMMIT")
+        except sqlite3.Error as failure:
+            raise _broken(self._path, failure) from failure
+        if isinstance(error, sqlite3.Error):
+            raise _broken(self._path, error) from error
+
+
+def _broken(path: Path, error: sqlite3.Error) -> DirectoryError:
+    return DirectoryError(
+        f"{path}: the directory can't be used: {error}; it may be deleted while tradepost is stopped, "
+        "'tradepost directory rebuild' writes it anew"
+    )
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -72,7 +72,6 @@ class Event(Base):
     step: Mapped[str] = mapped_column(String(40))  # kebab-case kind: opened, assigned, merged, owner-differs ...
     at: Mapped[datetime]
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
-    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # who did it; None: the program
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
     __table_args__ = (

@@ -51,12 +51,3 @@ class WebSession(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
-
-
-class WorkerHeartbeat(Base):
-    """When a worker last spoke."""
-
-    __tablename__ = "worker_heartbeat"
-    name: Mapped[str] = mapped_column(String(100), primary_key=True)
-    pid: Mapped[int]
-    at: Mapped[datetime]

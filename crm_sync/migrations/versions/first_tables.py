@@ -99,13 +99,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_team_name")),
     )
     op.create_table(
-        "worker_heartbeat",
-        sa.Column("name", sa.String(length=100), nullable=False),
-        sa.Column("pid", _BIG, nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_worker_heartbeat")),
-    )
-    op.create_table(
         "person",
         sa.Column("id", _BIG, nullable=False),
         sa.Column("email", sa.String(length=320), nullable=False),
@@ -301,6 +294,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_conversation_pool_pool_id"), "conversation_pool", ["pool_id"], unique=False)
     op.create_table(
+        "event",
+        sa.Column("id", _BIG, nullable=False),
+        sa.Column("cause_id", sa.String(length=40), nullable=False),
+        sa.Column("step", sa.String(length=40), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("conversation_id", _BIG, nullable=True),
+        sa.Column("person_id", _BIG, nullable=True),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"], ["conversation.id"], name=op.f("fk_event_conversation_id_conversation")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_event_person_id_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
+        sa.UniqueConstraint("cause_id", "step", name=op.f("uq_event_cause_id_step")),
+    )
+    op.create_index(op.f("ix_event_conversation_id_id"), "event", ["conversation_id", "id"], unique=False)
+    op.create_table(
         "message",
         sa.Column("id", _BIG, nullable=False),
         sa.Column("content_key", sa.String(length=64), nullable=False),
@@ -417,25 +427,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_correction_message_id"), "correction", ["message_id"], unique=False)
     op.create_table(
-        "event",
-        sa.Column("id", _BIG, nullable=False),
-        sa.Column("cause_id", sa.String(length=40), nullable=False),
-        sa.Column("step", sa.String(length=40), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("conversation_id", _BIG, nullable=True),
-        sa.Column("message_id", _BIG, nullable=True),
-        sa.Column("person_id", _BIG, nullable=True),
-        sa.Column("details", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["conversation_id"], ["conversation.id"], name=op.f("fk_event_conversation_id_conversation")
-        ),
-        sa.ForeignKeyConstraint(["message_id"], ["message.id"], name=op.f("fk_event_message_id_message")),
-        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_event_person_id_person")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
-        sa.UniqueConstraint("cause_id", "step", name=op.f("uq_event_cause_id_step")),
-    )
-    op.create_index(op.f("ix_event_conversation_id_id"), "event", ["conversation_id", "id"], unique=False)
-    op.create_table(
         "message_part",
         sa.Column("message_id", _BIG, nullable=False),
         sa.Column("part_no", sa.String(length=100), nullable=False),
@@ -492,8 +483,6 @@ def downgrade() -> None:
     op.drop_table("message_recipient")
     op.drop_index(op.f("ix_message_part_sha256"), table_name="message_part")
     op.drop_table("message_part")
-    op.drop_index(op.f("ix_event_conversation_id_id"), table_name="event")
-    op.drop_table("event")
     op.drop_index(op.f("ix_correction_message_id"), table_name="correction")
     op.drop_table("correction")
     op.drop_index(
@@ -516,6 +505,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_message_contact_id"), table_name="message")
     op.drop_index(op.f("ix_message_category_at"), table_name="message")
     op.drop_table("message")
+    op.drop_index(op.f("ix_event_conversation_id_id"), table_name="event")
+    op.drop_table("event")
     op.drop_index(op.f("ix_conversation_pool_pool_id"), table_name="conversation_pool")
     op.drop_table("conversation_pool")
     op.drop_table("conversation_participant")
@@ -550,7 +541,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_pool_address_pool_id"), table_name="pool_address")
     op.drop_table("pool_address")
     op.drop_table("person")
-    op.drop_table("worker_heartbeat")
     op.drop_table("team")
     op.drop_table("rule")
     op.drop_table("role")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of one recording transaction: what is known, what will be written, what the directory must learn."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from crm_sync.completion import Desk
+from crm_sync.conversations import OPEN
+from crm_sync.directory_rows import DirtyKeys, changed_threads
+from crm_sync.lookups import ConversationState, Lookups
+from crm_sync.models.base import Base, table
+from crm_sync.models.conversations import Conversation, Event
+from crm_sync.models.people import Person, Pool
+from crm_sync.policy_store import PolicyView
+from crm_sync.row_buffer import RowBuffer
+
+_CONVERSATION = table(Conversation)
+_UPDATE_CONVERSATION = (
+    update(_CONVERSATION)
+    .where(_CONVERSATION.c.id == bindparam("key"))
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("scope_id", "customer_id", "assignee_id", "status")}
+        | {name: bindparam(f"new_{name}") for name in ("last_in_at", "last_out_at")}
+        | {"version": _CONVERSATION.c.version + 1}
+    )
+)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction.  `finish` writes what was collected; nothing is asked of it after that."""
+
+    session: Session
+    view: PolicyView
+    found: Lookups
+    now: datetime
+    rows: RowBuffer = field(default_factory=RowBuffer)
+    dirty: DirtyKeys = field(default_factory=DirtyKeys)
+    spread: set[int] = field(default_factory=set)  # conversations of which every id must be told anew
+    _loads: dict[int, int] | None = None
+    _load_changes: Counter[int] = field(default_factory=Counter)
+    _turns: Counter[str] = field(default_factory=Counter)
+
+    def insert(self, model: type[Base], **row: Any) -> int:
+        """Write one row at once and return its key."""
+        result = self.session.connection().execute(insert(table(model)), row)
+        assert result.inserted_primary_key is not None
+        return int(result.inserted_primary_key[0])
+
+    def note(self, cause: str, step: str, conversation: ConversationState | None, **details: Any) -> None:
+        """Remember an event.  Its cause, the entry id, leads to arrival and message."""
+        self.rows.add(
+            Event,
+            cause_id=cause,
+            step=step,
+            at=self.now,
+            conversation_id=conversation.id if conversation else None,
+            person_id=None,
+            details=details,
+        )
+
+    def desk(self) -> Desk:
+        """Return the people as completion needs them."""
+        return Desk(self.view.policy, self.view.emails, self._load_of, self._next_turn)
+
+    def _load_of(self, email: str) -> int:
+        if self._loads is None:
+            rows = self.session.execute(select(Person.id, Person.open_conversations))
+            self._loads = dict(rows.tuples().all())
+        person = self.view.person_ids[email]
+        return self._loads[person] + self._load_changes[person]
+
+    def _next_turn(self, pool: str) -> int:
+        self._turns[pool] += 1
+        before = self.session.scalar(select(Pool.turn).where(Pool.id == self.view.pool_ids[pool]))
+        return (before or 0) + self._turns[pool]
+
+    def recount(self, before: int | None, after: int | None) -> None:
+        """An open conversation went from one person's count to another's; None is nobody's."""
+        if before != after:
+            if before is not None:
+                self._load_changes[before] -= 1
+            if after is not None:
+                self._load_changes[after] += 1
+
+    def finish(self) -> None:
+        """Write everything collected, the directory's changes last: their values are read from what stands then."""
+        self.rows.flush(self.session)
+        self._write_conversations()
+        self._write_counters()
+        if self.spread:
+            self.dirty.threads |= changed_threads(self.session, self.spread)
+        self.dirty.write(self.session)
+
+    def _write_conversations(self) -> None:
+        names = ("scope_id", "customer_id", "assignee_id", "status", "last_in_at", "last_out_at")
+        changed = [
+            {"key": state.id} | {f"new_{name}": getattr(state, name) for name in names}
+            for state in self.found.conversations.values()
+            if state.is_changed
+        ]
+        if changed:
+            self.session.connection().execute(_UPDATE_CONVERSATION, changed)
+
+    def _write_counters(self) -> None:
+        for person, change in self._load_changes.items():
+            if change:
+                self.dirty.people.add(person)
+                self.session.execute(
+                    update(Person)
+                    .where(Person.id == person)
+                    .values(open_conversations=Person.open_conversations + change)
+                )
+        for pool, turns in self._turns.items():
+            key = self.view.pool_ids[pool]
+            self.session.execute(update(Pool).where(Pool.id == key).values(turn=Pool.turn + turns))
+
+
+def counted_for(state: ConversationState) -> int | None:
+    """Return whose open conversations this one counts among."""
+    return state.assignee_id if state.status == OPEN else None

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which conversation a mail belongs to.  A reference binds only for those who took part; several hits become one."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from crm_sync.lookups import ConversationState, Lookups
+from crm_sync.matching import is_known_participant
+from crm_sync.models.base import table
+from crm_sync.models.conversations import (
+    Activity,
+    Conversation,
+    ConversationParticipant,
+    ConversationPool,
+    MessageAnchor,
+)
+from crm_sync.models.mail import Message
+
+OPEN, CLOSED = "open", "closed"
+
+
+def bound_conversations(
+    found: Lookups, digests: Sequence[str], parties: Sequence[str], *, is_internal: bool
+) -> list[ConversationState]:
+    """Return the conversations that a mail with these ids really belongs to, oldest first.
+
+    A stranger who learned or guessed an id gets a conversation of his own (traps 9 and 10).  Among ourselves everybody
+    is a participant.  An id that messages of different content carry (trap 47) says little: it leads to the newest.
+    """
+    bound: dict[int, ConversationState] = {}
+    for digest in digests:
+        states = [
+            state
+            for state in found.conversations_of(digest)
+            if is_internal or is_known_participant(parties, state.participants)
+        ]
+        bound.update((state.id, state) for state in (states[-1:] if digest in found.ids_repeated else states))
+    return [bound[key] for key in sorted(bound)]
+
+
+def merge_conversations(session: Session, found: Lookups, states: Sequence[ConversationState]) -> ConversationState:
+    """Make one of several, the oldest stays; every row that hung on the others hangs on it then.
+
+    All rows of this transaction must be written before.  Returns the one that stays.
+    """
+    kept, *gone = states
+    for state in gone:
+        _move_rows(session, found, kept, state)
+        kept.participants |= state.participants
+        kept.pools |= state.pools
+        kept.assignee_id = kept.assignee_id or state.assignee_id
+        kept.last_in_at = max(filter(None, (kept.last_in_at, state.last_in_at)), default=None)
+        kept.last_out_at = max(filter(None, (kept.last_out_at, state.last_out_at)), default=None)
+        if state.status == OPEN:
+            kept.status = OPEN
+        kept.is_changed = True
+    return kept
+
+
+def _move_rows(session: Session, found: Lookups, kept: ConversationState, gone: ConversationState) -> None:
+    connection = session.connection()
+    for model, column in (
+        (MessageAnchor, MessageAnchor.id_digest),
+        (ConversationParticipant, ConversationParticipant.address_key),
+        (ConversationPool, ConversationPool.pool_id),
+    ):
+        keys = select(column).where(model.conversation_id == gone.id)
+        already = select(column).where(model.conversation_id == kept.id)
+        missing = keys.where(column.not_in(already))
+        moved = [{"conversation_id": kept.id, column.key: key} for key in session.scalars(missing)]
+        connection.execute(delete(model).where(model.conversation_id == gone.id))
+        if moved:
+            connection.execute(insert(table(model)), moved)
+    connection.execute(
+        update(Message)
+        .where(Message.conversation_id == gone.id)
+        .values(conversation_id=kept.id, scope_id=kept.scope_id)
+    )
+    connection.execute(update(Activity).where(Activity.conversation_id == gone.id).values(conversation_id=kept.id))
+    connection.execute(
+        update(Conversation)
+        .where(Conversation.id == gone.id)
+        .values(merged_into=kept.id, status=CLOSED, assignee_id=None, version=Conversation.version + 1)
+    )
+    for hits in found.anchors.values():
+        if gone.id in hits:
+            hits.discard(gone.id)
+            hits.add(kept.id)
+    for key, message in found.messages.items():
+        if message.conversation_id == gone.id:
+            found.messages[key] = type(message)(message.id, kept.id)
+    del found.conversations[gone.id]

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the directory must learn of a change: derived keys, their values read from SQL in the changing transaction."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar, TypeVarTuple
+
+from sqlalchemy import ColumnElement, Row, Select, insert, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from crm_sync.models.base import table
+from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
+from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
+from crm_sync.models.people import Person, Pool
+from crm_sync.models.service import DirectoryChange
+from crm_sync.policy_store import fetch_policy
+from tradepost.directory import (
+    POLICY_KEY,
+    AddressFact,
+    DomainFact,
+    LoadFact,
+    ThreadFact,
+    address_fact_key,
+    domain_fact_key,
+    encode_fact,
+    load_fact_key,
+)
+
+_INSERT = insert(table(DirectoryChange))
+_PAGE = 2000
+_Key = TypeVar("_Key", str, int)
+_Columns = TypeVarTuple("_Columns")
+
+
+@dataclass(slots=True)
+class DirtyKeys:
+    """Keys whose facts a transaction changed.  Call `write` last, before the commit."""
+
+    addresses: set[str] = field(default_factory=set)
+    domains: set[str] = field(default_factory=set)
+    threads: set[str] = field(default_factory=set)  # id digests
+    people: set[int] = field(default_factory=set)  # whose load changed
+    policy: bool = False
+
+    def write(self, session: Session) -> int:
+        """Write a `directory_change` row for every key, with the value in force or None.  Returns how many."""
+        rows: list[dict[str, object]] = []
+        for keys, name_of, read in (
+            (self.addresses, address_fact_key, read_addresses),
+            (self.domains, domain_fact_key, read_domains),
+            (self.threads, _thread_key, read_threads),
+        ):
+            facts = dict(read(session, keys)) if keys else {}
+            # Sorted, so that the same change writes the same rows.
+            rows += [{"key": name, "value": facts.get(name)} for name in sorted(map(name_of, keys))]
+        if self.people:
+            rows += [{"key": name, "value": value} for name, value in read_loads(session, self.people)]
+        if self.policy:
+            rows.append({"key": POLICY_KEY, "value": encode_fact(fetch_policy(session).policy)})
+        if rows:
+            session.connection().execute(_INSERT, rows)
+        return len(rows)
+
+
+def _thread_key(digest: str) -> str:
+    return f"t:{digest}"
+
+
+def read_addresses(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield (key, fact) of these addresses; None: of all."""
+    statement = (
+        select(ContactAddress.address_key, Contact.id, Customer.public_id, Person.email, Customer.kind, Customer.grade)
+        .join(Contact, Contact.id == ContactAddress.contact_id)
+        .outerjoin(Customer, Customer.id == Contact.customer_id)
+        .outerjoin(Scope, Scope.id == Customer.scope_id)
+        .outerjoin(Person, Person.id == Scope.owner_id)
+        .where(_is_one_of(ContactAddress.address_key, keys))
+    )
+    for address, contact, customer, owner, kind, grade in _stream(session, statement):
+        yield address_fact_key(address), encode_fact(AddressFact(contact, customer, owner, kind or "unknown", grade))
+
+
+def read_domains(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield (key, fact) of these company domains; None: of all."""
+    statement = (
+        select(CustomerDomain.domain, Customer.public_id, Person.email, Customer.kind, Customer.grade)
+        .join(Customer, Customer.id == CustomerDomain.customer_id)
+        .join(Scope, Scope.id == Customer.scope_id)
+        .outerjoin(Person, Person.id == Scope.owner_id)
+        .where(_is_one_of(CustomerDomain.domain, keys))
+    )
+    for domain, customer, owner, kind, grade in _stream(session, statement):
+        yield domain_fact_key(domain), encode_fact(DomainFact(customer, owner, kind, grade))
+
+
+def read_threads(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield (key, fact) of these id digests; None: of all.  An id of several conversations names the oldest."""
+    statement = (
+        select(
+            MessageAnchor.id_digest,
+            Conversation.id,
+            Conversation.public_id,
+            Person.email,
+            Customer.public_id,
+            Conversation.last_out_at,
+        )
+        .join(Conversation, Conversation.id == MessageAnchor.conversation_id)
+        .outerjoin(Customer, Customer.id == Conversation.customer_id)
+        .outerjoin(Person, Person.id == Conversation.assignee_id)
+        .where(_is_one_of(MessageAnchor.id_digest, keys))
+        .order_by(MessageAnchor.id_digest, MessageAnchor.conversation_id)
+    )
+    last = ""
+    for page in _pages(session, statement):
+        conversations = {row[1] for row in page}
+        participants, pools = _participants(session, conversations), _pools(session, conversations)
+        for digest, conversation, public_id, assignee, customer, answered_at in page:
+            if digest == last:
+                continue
+            last = digest
+            yield (
+                _thread_key(digest),
+                encode_fact(
+                    ThreadFact(
+                        conversation=public_id,
+                        assignee=assignee,
+                        customer=customer,
+                        pool=pools.get(conversation),
+                        participants=tuple(participants[conversation]),
+                        last_answer_at=answered_at,
+                    )
+                ),
+            )
+
+
+def read_loads(session: Session, keys: Collection[int] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield (key, fact) of these people; None: of all."""
+    statement = select(Person.email, Person.open_conversations).where(_is_one_of(Person.id, keys)).order_by(Person.id)
+    for email, open_conversations in _stream(session, statement):
+        yield load_fact_key(email), encode_fact(LoadFact(open_conversations))
+
+
+def read_everything(session: Session) -> Iterator[tuple[str, bytes]]:
+    """Yield every derived key with its fact, for a rebuild."""
+    yield POLICY_KEY, encode_fact(fetch_policy(session).policy)
+    yield from read_addresses(session)
+    yield from read_domains(session)
+    yield from read_threads(session)
+    yield from read_loads(session)
+
+
+def changed_threads(session: Session, conversation_ids: Collection[int]) -> set[str]:
+    """Return every id digest that leads to these conversations."""
+    statement = select(MessageAnchor.id_digest).where(MessageAnchor.conversation_id.in_(conversation_ids))
+    return set(session.scalars(statement))
+
+
+def changed_customers(session: Session, dirty: DirtyKeys, customer_ids: Collection[int]) -> None:
+    """Mark every address, domain and thread of these customers: their owner, kind or grade changed."""
+    addresses = (
+        select(ContactAddress.address_key)
+        .join(Contact, Contact.id == ContactAddress.contact_id)
+        .where(Contact.customer_id.in_(customer_ids))
+    )
+    dirty.addresses.update(session.scalars(addresses))
+    domains = select(CustomerDomain.domain).where(CustomerDomain.customer_id.in_(customer_ids))
+    dirty.domains.update(session.scalars(domains))
+    conversations = set(session.scalars(select(Conversation.id).where(Conversation.customer_id.in_(customer_ids))))
+    dirty.threads.update(changed_threads(session, conversations))
+
+
+def _is_one_of(column: InstrumentedAttribute[_Key], keys: Collection[_Key] | None) -> ColumnElement[bool]:
+    return true() if keys is None else column.in_(keys)
+
+
+def _stream(session: Session, statement: Select[*_Columns]) -> Iterator[Row[*_Columns]]:
+    yield from session.execute(statement.execution_options(yield_per=_PAGE))
+
+
+def _pages(session: Session, statement: Select[*_Columns]) -> Iterator[list[Row[*_Columns]]]:
+    yield from (list(page) for page in session.execute(statement.execution_options(yield_per=_PAGE)).partitions())
+
+
+def _participants(session: Session, conversations: Collection[int]) -> defaultdict[int, list[str]]:
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    statement = (
+        select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
+        .where(ConversationParticipant.conversation_id.in_(conversations))
+        .order_by(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
+    )
+    for conversation, address in session.execute(statement):
+        found[conversation].append(address)
+    return found
+
+
+def _pools(session: Session, conversations: Collection[int]) -> dict[int, str]:
+    statement = (
+        select(ConversationPool.conversation_id, Pool.name)
+        .join(Pool, Pool.id == ConversationPool.pool_id)
+        .where(ConversationPool.conversation_id.in_(conversations))
+        .order_by(Pool.position.desc(), Pool.id.desc())
+    )
+    return dict(session.execute(statement).tuples().all())

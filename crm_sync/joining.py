@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Let a letter join its conversation: open one where there is none, say who does the work, who took part, what changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import update
+from ulid import ULID
+
+from crm_sync.batch import Batch, counted_for
+from crm_sync.completion import Known
+from crm_sync.conversations import CLOSED, OPEN
+from crm_sync.letters import Letter
+from crm_sync.lookups import ConversationState
+from crm_sync.matching import outsiders
+from crm_sync.models.conversations import (
+    Conversation,
+    ConversationParticipant,
+    ConversationPool,
+    MessageAnchor,
+)
+from crm_sync.models.customers import Scope
+from crm_sync.models.mail import Message
+from crm_sync.parties import Counterpart
+from tradepost.verdict import Direction
+
+_IDLE_CATEGORIES = ("marketing", "spam", "automatic")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who gets a mail that nobody has yet, and where it was addressed."""
+
+    known: Known
+    owner: str | None  # email
+    reason: str
+    owner_id: int | None  # of a person still registered
+    pool_ids: tuple[int, ...]
+
+
+def join_conversation(
+    batch: Batch, letter: Letter, decision: Decision, counterpart: Counterpart, bound: ConversationState | None
+) -> ConversationState:
+    """Return the conversation of a new letter, opened or brought up to date."""
+    before = counted_for(bound) if bound else None
+    assignee_id = _assignee_in_force(letter, decision, counterpart, bound)
+    state = bound or _open(batch, letter, decision, counterpart, assignee_id)
+    if bound is not None and state.customer_id is None and counterpart.customer is not None:
+        _give_customer(batch, state, counterpart)
+    _assign(batch, letter, decision, state, assignee_id, is_new=bound is None)
+    _note_difference(batch, letter, state)
+    _stamp(batch, letter, state)
+    batch.recount(before, counted_for(state))
+    _add_participants(batch, letter, decision, state)
+    add_pools(batch, decision, state)
+    _add_anchors(batch, letter, state)
+    return state
+
+
+def join_again(batch: Batch, letter: Letter, decision: Decision, state: ConversationState) -> None:
+    """The same letter came once more: its pools join, nothing counts twice."""
+    add_pools(batch, decision, state)
+    _note_difference(batch, letter, state)
+
+
+def _assignee_in_force(
+    letter: Letter, decision: Decision, counterpart: Counterpart, bound: ConversationState | None
+) -> int | None:
+    """Who does the work: the conversation's assignee, else the customer's owner, else whom the decision names."""
+    if letter.arrival.verdict.direction is Direction.INTERNAL:
+        return bound.assignee_id if bound else None
+    if bound is not None and bound.assignee_id is not None:
+        return bound.assignee_id
+    if counterpart.customer is not None and counterpart.customer.owner_id is not None:
+        return counterpart.customer.owner_id
+    return decision.owner_id
+
+
+def _open(
+    batch: Batch, letter: Letter, decision: Decision, counterpart: Counterpart, assignee_id: int | None
+) -> ConversationState:
+    verdict = letter.arrival.verdict
+    is_work = (
+        verdict.direction is not Direction.INTERNAL
+        and not letter.labels.is_automatic
+        and letter.labels.category not in _IDLE_CATEGORIES
+    )
+    customer = counterpart.customer
+    if customer is not None:
+        scope_id = customer.scope_id
+    else:
+        holder = assignee_id or batch.view.person_id(verdict.operator)
+        scope_id = batch.insert(
+            Scope,
+            kind="conversation",
+            owner_id=holder,
+            team_id=batch.view.team_ids.get(holder) if holder else None,
+            pool_id=None if holder else next(iter(decision.pool_ids), None),
+        )
+    public_id = str(ULID())
+    status = OPEN if is_work else CLOSED
+    assert letter.message is not None
+    key = batch.insert(
+        Conversation,
+        public_id=public_id,
+        scope_id=scope_id,
+        customer_id=customer.id if customer else None,
+        assignee_id=assignee_id,
+        status=status,
+        subject=letter.message.subject,
+        opened_at=letter.arrival.arrived_at,
+        version=1,
+    )
+    state = ConversationState(key, public_id, scope_id, customer.id if customer else None, assignee_id, status)
+    batch.found.conversations[key] = state
+    batch.note(letter.arrival.entry_id, "opened", state)
+    return state
+
+
+def _give_customer(batch: Batch, state: ConversationState, counterpart: Counterpart) -> None:
+    """The other side became a customer: what was said before belongs to him and is seen by whom he belongs to."""
+    customer = counterpart.customer
+    assert customer is not None
+    state.customer_id, state.scope_id, state.is_changed = customer.id, customer.scope_id, True
+    batch.spread.add(state.id)
+    batch.session.connection().execute(
+        update(Message).where(Message.conversation_id == state.id).values(scope_id=customer.scope_id)
+    )
+
+
+def _assign(
+    batch: Batch,
+    letter: Letter,
+    decision: Decision,
+    state: ConversationState,
+    assignee_id: int | None,
+    *,
+    is_new: bool,
+) -> None:
+    if assignee_id is None or not (is_new or state.assignee_id is None):
+        return
+    if not is_new:
+        state.assignee_id, state.is_changed = assignee_id, True
+        batch.spread.add(state.id)
+    reason = decision.reason if assignee_id == decision.owner_id else "company-domain"
+    batch.note(letter.arrival.entry_id, "assigned", state, person=batch.view.emails.get(assignee_id), reason=reason)
+
+
+def _note_difference(batch: Batch, letter: Letter, state: ConversationState) -> None:
+    """If the header named somebody else than who has it, the record says so: both must be told."""
+    verdict = letter.arrival.verdict
+    if verdict.direction is not Direction.INBOUND or verdict.owner is None:
+        return
+    in_force = batch.view.emails.get(state.assignee_id) if state.assignee_id is not None else None
+    if in_force != verdict.owner:
+        batch.note(letter.arrival.entry_id, "owner-differs", state, header=verdict.owner, in_force=in_force)
+
+
+def _stamp(batch: Batch, letter: Letter, state: ConversationState) -> None:
+    """Move the clocks and reopen.  Automatic mail does neither: it is no answer of a human being (trap 7)."""
+    if letter.labels.is_automatic:
+        return
+    at = letter.arrival.arrived_at
+    direction = letter.arrival.verdict.direction
+    if direction is Direction.INBOUND:
+        state.last_in_at = _later(state.last_in_at, at)
+        if state.status == CLOSED and letter.labels.category not in _IDLE_CATEGORIES:
+            state.status = OPEN
+            batch.note(letter.arrival.entry_id, "reopened", state)
+    elif direction is Direction.OUTBOUND:
+        if state.last_in_at is not None and (state.last_out_at is None or state.last_out_at < state.last_in_at):
+            batch.note(letter.arrival.entry_id, "answered", state, person=letter.arrival.verdict.operator)
+        state.last_out_at = _later(state.last_out_at, at)
+    state.is_changed = True
+
+
+def _later(known: datetime | None, at: datetime) -> datetime:
+    return at if known is None else max(known, at)
+
+
+def _add_participants(batch: Batch, letter: Letter, decision: Decision, state: ConversationState) -> None:
+    policy = batch.view.policy
+    new = set(outsiders(policy, letter.arrival.envelope, letter.message))
+    party = decision.known.party
+    if "@" in party and not policy.is_own(party):
+        new.add(party)
+    new -= state.participants
+    for address in sorted(new):
+        batch.rows.add(ConversationParticipant, conversation_id=state.id, address_key=address)
+    if new and state.participants:
+        batch.spread.add(state.id)
+    state.participants |= new
+
+
+def add_pools(batch: Batch, decision: Decision, state: ConversationState) -> None:
+    """Let the conversation be in every pool it was addressed to."""
+    for pool in decision.pool_ids:
+        if pool not in state.pools:
+            batch.rows.add(ConversationPool, conversation_id=state.id, pool_id=pool)
+            state.pools.add(pool)
+            batch.spread.add(state.id)
+
+
+def _add_anchors(batch: Batch, letter: Letter, state: ConversationState) -> None:
+    # Sorted, so that two workers lock the same ids in the same order.
+    for digest in sorted({letter.own_digest, *letter.reference_digests} - {""}):
+        hits = batch.found.anchors[digest]
+        if state.id not in hits:
+            batch.rows.add(MessageAnchor, id_digest=digest, conversation_id=state.id)
+            hits.add(state.id)
+        # Also a known id: its conversation's last answer may have moved.
+        batch.dirty.threads.add(digest)

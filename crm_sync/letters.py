@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One journal entry, read: parsed, keyed, taken apart, its bytes on their way to the blob store.  Needs no database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from crm_sync.blobs import BlobStore
+from crm_sync.content_key import content_key
+from tradepost.analysis import Analyst, Extract
+from tradepost.arrival import Arrival
+from tradepost.directory import id_digest
+from tradepost.journal import Entry
+from tradepost.message import Address, Message, Part
+from tradepost.verdict import Direction, Labels, Recording
+
+# A mail that refers to more ids than this is no conversation; the newest ones bind.
+REFERENCES_KEPT = 50
+LABEL_FIELDS = ("category", "priority", "language", "country")
+
+ReadMessage = Callable[[bytes], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A stored part."""
+
+    part: Part  # without its payload
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What recording needs of one entry.  `message` None: only the envelope may be kept."""
+
+    arrival: Arrival
+    labels: Labels  # those of the verdict; what arrival left open is filled in
+    labelled: tuple[str, ...] = ()  # label fields that were filled in here
+    message: Message | None = None  # without payloads and HTML
+    content_key: str = ""
+    own_digest: str = ""  # of the Message-ID, "" when missing
+    reference_digests: tuple[str, ...] = ()  # newest first
+    extract: Extract | None = None
+    raw_sha256: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    blobs: tuple[tuple[str, int], ...] = ()  # (digest, octets) of everything stored
+
+
+def read_letter(entry: Entry, read: ReadMessage, analyst: Analyst, blobs: BlobStore) -> Letter:
+    """Read an entry.  Raises OSError when its file can't be read, anything else when the entry itself is bad."""
+    arrival = entry.arrival
+    verdict = arrival.verdict
+    if verdict.recording is not Recording.FULL:
+        return Letter(arrival, verdict.labels)
+    raw = entry.raw()
+    message = read(raw)
+    attachments = tuple(Attachment(_storable_part(part), blobs.store(part.payload)) for part in message.attachments)
+    raw_sha256 = blobs.store(raw)
+    labels, labelled = _complete_labels(arrival, message, analyst)
+    references = [id_digest(ref) for ref in (*message.in_reply_to, *reversed(message.references)) if ref]
+    own = id_digest(message.message_id) if message.message_id else ""
+    return Letter(
+        arrival=arrival,
+        labels=labels,
+        labelled=labelled,
+        message=_storable_message(message),
+        content_key=content_key(message),
+        own_digest=own,
+        reference_digests=tuple(digest for digest in dict.fromkeys(references) if digest != own)[:REFERENCES_KEPT],
+        extract=_storable_extract(analyst.extract(message)),
+        raw_sha256=raw_sha256,
+        attachments=attachments,
+        blobs=((raw_sha256, len(raw)), *((kept.sha256, kept.part.octets) for kept in attachments)),
+    )
+
+
+def _complete_labels(arrival: Arrival, message: Message, analyst: Analyst) -> tuple[Labels, tuple[str, ...]]:
+    """Fill in exactly the label fields that arrival lists as missing."""
+    verdict = arrival.verdict
+    wanted = tuple(name for name in LABEL_FIELDS if name in verdict.missing)
+    if not wanted or verdict.direction is Direction.INTERNAL:
+        return verdict.labels, ()
+    said = analyst.label(message, arrival.arrived_at)
+    found: dict[str, object] = {name: getattr(said, name) for name in wanted}
+    if "category" in wanted:
+        found |= {"confidence": said.confidence, "model": said.model}
+        found |= {"is_automatic": said.is_automatic, "automatic_reason": said.automatic_reason}
+    if "priority" in wanted:
+        found["priority_reason"] = said.priority_reason
+    if "country" in wanted:
+        found["country_evidence"] = said.country_evidence
+    return replace(verdict.labels, **found), wanted  # type: ignore[arg-type]
+
+
+def storable(text: str) -> str:
+    """Return text that every database takes: hostile mail holds lone surrogates and NUL."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _storable_address(address: Address) -> Address:
+    return Address(storable(address.address)[:320], storable(address.name)[:300])
+
+
+def _storable_part(part: Part) -> Part:
+    return replace(part, payload=b"", filename=storable(part.filename), content_type=storable(part.content_type)[:255])
+
+
+def _storable_message(message: Message) -> Message:
+    return replace(
+        message,
+        subject=storable(message.subject),
+        from_=_storable_address(message.from_),
+        to=tuple(map(_storable_address, message.to)),
+        cc=tuple(map(_storable_address, message.cc)),
+        message_id=storable(message.message_id),
+        date=_storable_date(message.date),
+        text=storable(message.text),
+        html="",
+        parts=(),
+        attachments=(),
+    )
+
+
+def _storable_date(date: datetime | None) -> datetime | None:
+    try:
+        return date.astimezone(UTC) if date else None
+    except OverflowError:  # the year 1 or 9999, shifted over the edge by its zone
+        return None
+
+
+def _storable_extract(extract: Extract) -> Extract:
+    texts = {name: storable(getattr(extract, name)) for name in ("new_text", "rest", "signature")}
+    return replace(extract, **texts)  # type: ignore[arg-type]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a batch must know of the records: fetched with one query a table, then kept true while the batch is recorded."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
+from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
+from crm_sync.models.mail import Arrival, Blob, Message
+
+
+@dataclass(slots=True)
+class CustomerState:
+    """A customer while the batch works on it."""
+
+    id: int
+    public_id: str
+    scope_id: int
+    kind: str
+    grade: str | None
+    owner_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactState:
+    """A contact and whom he works for."""
+
+    id: int
+    customer_id: int | None
+
+
+@dataclass(slots=True)
+class ConversationState:
+    """A conversation while the batch works on it; `is_changed` says that its row must be written again."""
+
+    id: int
+    public_id: str
+    scope_id: int
+    customer_id: int | None
+    assignee_id: int | None
+    status: str
+    last_in_at: datetime | None = None
+    last_out_at: datetime | None = None
+    participants: set[str] = field(default_factory=set)
+    pools: set[int] = field(default_factory=set)
+    is_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageState:
+    """A letter that is recorded already."""
+
+    id: int
+    conversation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a batch asks for."""
+
+    entry_ids: Collection[str]
+    content_keys: Collection[str]
+    id_digests: Collection[str]  # of own and referenced ids
+    addresses: Collection[str]
+    domains: Collection[str]
+    blobs: Collection[str]
+
+
+class Lookups:
+    """The answers.  What is not in a mapping does not exist."""
+
+    def __init__(self) -> None:
+        self.recorded: set[str] = set()
+        self.messages: dict[str, MessageState] = {}
+        self.ids_taken: set[str] = set()  # digests of ids that recorded messages carry
+        self.ids_repeated: set[str] = set()  # those that messages of different content carry
+        self.anchors: defaultdict[str, set[int]] = defaultdict(set)
+        self.conversations: dict[int, ConversationState] = {}
+        self.contacts: dict[str, ContactState] = {}
+        self.domains: dict[str, int] = {}
+        self.customers: dict[int, CustomerState] = {}
+        self.blobs: set[str] = set()
+
+    def conversations_of(self, digest: str) -> list[ConversationState]:
+        """Return the conversations this id leads to, oldest first."""
+        return [self.conversations[conversation] for conversation in sorted(self.anchors.get(digest, ()))]
+
+
+def fetch_lookups(session: Session, wanted: Wanted) -> Lookups:
+    """Ask for everything a batch will touch."""
+    found = Lookups()
+    found.recorded = set(session.scalars(select(Arrival.entry_id).where(Arrival.entry_id.in_(wanted.entry_ids))))
+    found.blobs = set(session.scalars(select(Blob.sha256).where(Blob.sha256.in_(wanted.blobs))))
+    messages = session.execute(
+        select(Message.content_key, Message.id, Message.conversation_id).where(
+            Message.content_key.in_(wanted.content_keys)
+        )
+    )
+    found.messages = {key: MessageState(message, conversation) for key, message, conversation in messages}
+    taken = select(Message.id_digest, Message.has_id_clash).where(Message.id_digest.in_(wanted.id_digests))
+    for digest, is_repeated in session.execute(taken):
+        found.ids_taken.add(digest)
+        if is_repeated:
+            found.ids_repeated.add(digest)
+    anchors = session.execute(
+        select(MessageAnchor.id_digest, MessageAnchor.conversation_id).where(
+            MessageAnchor.id_digest.in_(wanted.id_digests)
+        )
+    )
+    for digest, conversation in anchors:
+        found.anchors[digest].add(conversation)
+    wanted_conversations = {state.conversation_id for state in found.messages.values()}
+    wanted_conversations.update(*found.anchors.values())
+    found.conversations = fetch_conversations(session, wanted_conversations)
+    _fetch_parties(session, wanted, found)
+    return found
+
+
+def fetch_conversations(session: Session, keys: Collection[int]) -> dict[int, ConversationState]:
+    """Return those conversations with participants and pools."""
+    if not keys:
+        return {}
+    rows = session.execute(
+        select(
+            Conversation.id,
+            Conversation.public_id,
+            Conversation.scope_id,
+            Conversation.customer_id,
+            Conversation.assignee_id,
+            Conversation.status,
+            Conversation.last_in_at,
+            Conversation.last_out_at,
+        ).where(Conversation.id.in_(keys))
+    )
+    found = {row.id: ConversationState(*row) for row in rows}
+    participants = select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
+    for conversation, address in session.execute(participants.where(ConversationParticipant.conversation_id.in_(keys))):
+        found[conversation].participants.add(address)
+    pools = select(ConversationPool.conversation_id, ConversationPool.pool_id)
+    for conversation, pool in session.execute(pools.where(ConversationPool.conversation_id.in_(keys))):
+        found[conversation].pools.add(pool)
+    return found
+
+
+def _fetch_parties(session: Session, wanted: Wanted, found: Lookups) -> None:
+    contacts = session.execute(
+        select(ContactAddress.address_key, Contact.id, Contact.customer_id)
+        .join(Contact, Contact.id == ContactAddress.contact_id)
+        .where(ContactAddress.address_key.in_(wanted.addresses))
+    )
+    found.contacts = {key: ContactState(contact, customer) for key, contact, customer in contacts}
+    domains = session.execute(
+        select(CustomerDomain.domain, CustomerDomain.customer_id).where(CustomerDomain.domain.in_(wanted.domains))
+    )
+    found.domains = dict(domains.tuples().all())
+    keys = {state.customer_id for state in found.contacts.values()} | set(found.domains.values())
+    keys |= {state.customer_id for state in found.conversations.values()}
+    keys.discard(None)
+    if keys:
+        customers = session.execute(
+            select(Customer.id, Customer.public_id, Customer.scope_id, Customer.kind, Customer.grade, Scope.owner_id)
+            .join(Scope, Scope.id == Customer.scope_id)
+            .where(Customer.id.in_(keys))
+        )
+        found.customers = {row.id: CustomerState(*row) for row in customers}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who the other side is, and whether a mail makes somebody a lead.  Pure."""
+
+from collections.abc import Sequence
+
+from tradepost.addresses import address_key, company_domain
+from tradepost.envelope import Envelope
+from tradepost.message import Message
+from tradepost.policy import Policy
+from tradepost.verdict import BUSINESS_CATEGORIES, Direction, Labels
+
+# Local parts that no human reads.  Role addresses of buyers (info, sales, purchase) are not here: they order.
+_ROBOTS = frozenset(
+    {
+        "noreply", "donotreply", "mailerdaemon", "postmaster", "bounce", "bounces", "notification", "notifications",
+        "notify", "newsletter", "newsletters", "news", "mailer", "autoreply", "autoresponder", "daemon", "root",
+        "abuse", "unsubscribe", "alert", "alerts", "system", "automailer", "nepasrepondre", "noresponder",
+        "nichtantworten", "listserv", "majordomo",
+    }
+)  # fmt: skip
+_UNTIDY = str.maketrans("", "", "-_.")
+
+
+def is_robot(address: str) -> bool:
+    """Is it an address that nobody reads (`no-reply@`, `bounce+x@`)?"""
+    local = address.rpartition("@")[0].partition("+")[0].partition("=")[0]
+    return local.translate(_UNTIDY).lower() in _ROBOTS
+
+
+def find_party(policy: Policy, envelope: Envelope, message: Message | None, direction: Direction) -> str:
+    """Return the address key of the other side: who writes to us, or the first outsider we write to; "" when none."""
+    if direction is Direction.INBOUND:
+        return address_key((message and message.from_.address) or envelope.sender)
+    return next(iter(outsiders(policy, envelope, message)), "")
+
+
+def outsiders(policy: Policy, envelope: Envelope, message: Message | None) -> tuple[str, ...]:
+    """Return the address keys of everybody outside whom the mail names: To, Cc, then who else is in the envelope.
+
+    To comes first: whom a letter is written to is the party, not who gets a copy.
+    """
+    named = [address.address for address in (*message.to, *message.cc)] if message else []
+    # A header may name anybody; on the way out only those count whom the envelope really reaches.
+    keys = dict.fromkeys(address_key(address) for address in (*named, *envelope.recipients) if "@" in address)
+    return tuple(key for key in keys if not policy.is_own(key))
+
+
+def makes_lead(direction: Direction, labels: Labels, party: str) -> bool:
+    """Does this mail make its unknown party a lead?  Newsletters, robots and automatic mail never do."""
+    if labels.is_automatic or is_robot(party) or "@" not in party:
+        return False
+    if direction is Direction.OUTBOUND:
+        return True
+    return direction is Direction.INBOUND and labels.category in BUSINESS_CATEGORIES
+
+
+def party_kind(policy: Policy, labels: Labels, party: str, customer_kind: str | None) -> str:
+    """Name what the other side is to us, for the record."""
+    if customer_kind is not None:
+        return customer_kind
+    if party and policy.is_own(party):
+        return "own"
+    if labels.is_automatic:
+        return "automatic"
+    if labels.category in ("marketing", "spam"):
+        return labels.category
+    return "unknown"
+
+
+def is_known_participant(parties: Sequence[str], participants: frozenset[str] | set[str]) -> bool:
+    """Did one of these addresses, or somebody of the same company, take part?  Free-mail domains are no company."""
+    if any(party in participants for party in parties):
+        return True
+    companies = {company_domain(party) for party in parties} - {""}
+    return bool(companies) and any(company_domain(known) in companies for known in participants)
+
+
+def company_name(domain: str, party: str) -> str:
+    """Return what to call a lead nobody has named: the company domain, else the address."""
+    return domain or party

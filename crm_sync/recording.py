@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Record a batch of letters in one transaction: arrival, message, conversation, customer.  Twice is the same as once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from crm_sync.arrival_rows import add_arrival, add_blobs, add_message_rows, add_recipients
+from crm_sync.batch import Batch, counted_for
+from crm_sync.completion import OWNER_FIELDS, complete_direction, complete_owner, pools_addressed
+from crm_sync.conversations import bound_conversations, merge_conversations
+from crm_sync.joining import Decision, join_again, join_conversation
+from crm_sync.letters import Letter
+from crm_sync.lookups import ConversationState, MessageState, Wanted, fetch_lookups
+from crm_sync.matching import find_party, outsiders, party_kind
+from crm_sync.models.mail import Message, MessageRecipient
+from crm_sync.parties import Counterpart, find_known, settle_counterpart
+from crm_sync.policy_store import PolicyView
+from tradepost.addresses import company_domain
+from tradepost.verdict import Direction, Verdict
+
+
+def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter], now: datetime) -> int:
+    """Record letters; return how many were new.  Nothing is kept of any of them unless the caller commits.
+
+    Raises whatever a bad letter causes: the caller then records its letters one by one and finds it.
+    """
+    batch = Batch(session, view, fetch_lookups(session, _wanted(view, letters)), now)
+    new = 0
+    for letter in letters:
+        if letter.arrival.entry_id not in batch.found.recorded:
+            batch.found.recorded.add(letter.arrival.entry_id)
+            _record(batch, letter)
+            new += 1
+    batch.finish()
+    return new
+
+
+def _wanted(view: PolicyView, letters: Sequence[Letter]) -> Wanted:
+    addresses: set[str] = set()
+    digests: set[str] = set()
+    for letter in letters:
+        if letter.message is not None:
+            digests.update((letter.own_digest, *letter.reference_digests))
+            # Both, because the direction may not be decided yet.
+            for direction in (Direction.INBOUND, Direction.OUTBOUND):
+                addresses.add(find_party(view.policy, letter.arrival.envelope, letter.message, direction))
+    digests.discard("")
+    addresses.discard("")
+    return Wanted(
+        entry_ids=[letter.arrival.entry_id for letter in letters],
+        content_keys=[letter.content_key for letter in letters if letter.content_key],
+        id_digests=digests,
+        addresses=addresses,
+        domains={domain for address in addresses if (domain := company_domain(address))},
+        blobs={digest for letter in letters for digest, _ in letter.blobs},
+    )
+
+
+def _record(batch: Batch, letter: Letter) -> None:
+    stored = letter.arrival.verdict
+    if "direction" in stored.missing:
+        direction = complete_direction(batch.view.policy, letter.arrival)
+        letter = replace(letter, arrival=replace(letter.arrival, verdict=replace(stored, direction=direction)))
+    add_blobs(batch, letter)
+    if letter.message is None:
+        add_arrival(batch, letter, stored, None, _decided(letter, stored, {}))
+        return
+    before = batch.found.messages.get(letter.content_key)
+    if before is not None:
+        _record_again(batch, letter, stored, before)
+    else:
+        _record_new(batch, letter, stored)
+
+
+def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
+    has_clash = bool(letter.own_digest) and letter.own_digest in batch.found.ids_taken
+    bound = _bind(batch, letter, has_clash)
+    decision = _decide(batch, letter, bound)
+    pool_id = next(iter(decision.pool_ids), None)
+    counterpart = settle_counterpart(batch, letter, decision.known, decision.owner_id, pool_id)
+    conversation = join_conversation(batch, letter, decision, counterpart, bound)
+    customer = counterpart.customer
+    kind = party_kind(
+        batch.view.policy, letter.labels, decision.known.party, customer.kind if customer is not None else None
+    )
+    message_id = add_message_rows(batch, letter, conversation, counterpart, kind=kind, has_clash=has_clash)
+    batch.found.messages[letter.content_key] = MessageState(message_id, conversation.id)
+    if has_clash:
+        _flag_clash(batch, letter, conversation)
+    batch.found.ids_taken.add(letter.own_digest)
+    found = _found_fields(decision, conversation, counterpart)
+    add_arrival(batch, letter, stored, message_id, _decided(letter, stored, found))
+
+
+def _record_again(batch: Batch, letter: Letter, stored: Verdict, before: MessageState) -> None:
+    """The same letter by another transaction: one more arrival, no more messages, its pools united (trap 15)."""
+    conversation = batch.found.conversations[before.conversation_id]
+    batch.rows.flush(batch.session)  # the first arrival may lie in this very batch
+    known = select(MessageRecipient.address_key, MessageRecipient.kind).where(MessageRecipient.message_id == before.id)
+    add_recipients(batch, letter, before.id, set(batch.session.execute(known).tuples()))
+    decision = _decide(batch, letter, conversation)
+    join_again(batch, letter, decision, conversation)
+    counterpart = Counterpart(decision.known.customer, decision.known.contact_id)
+    found = _found_fields(decision, conversation, counterpart)
+    add_arrival(batch, letter, stored, before.id, _decided(letter, stored, found))
+
+
+def _bind(batch: Batch, letter: Letter, has_clash: bool) -> ConversationState | None:
+    """Return the conversation the letter belongs to, merged where its ids show that several are one."""
+    policy, verdict, envelope = batch.view.policy, letter.arrival.verdict, letter.arrival.envelope
+    if verdict.direction is Direction.INBOUND:
+        parties: tuple[str, ...] = (find_party(policy, envelope, letter.message, verdict.direction),)
+    else:
+        parties = outsiders(policy, envelope, letter.message)
+    # An id that another letter carries says nothing about this one.
+    own = () if has_clash or not letter.own_digest else (letter.own_digest,)
+    digests = (*own, *letter.reference_digests)
+    bound = bound_conversations(batch.found, digests, parties, is_internal=verdict.direction is Direction.INTERNAL)
+    if len(bound) < 2:
+        return bound[0] if bound else None
+    batch.rows.flush(batch.session)
+    for state in bound:
+        batch.recount(counted_for(state), None)
+    gone = [state.public_id for state in bound[1:]]
+    kept = merge_conversations(batch.session, batch.found, bound)
+    batch.recount(None, counted_for(kept))
+    batch.spread.add(kept.id)
+    batch.note(letter.arrival.entry_id, "merged", kept, merged=gone)
+    return kept
+
+
+def _decide(batch: Batch, letter: Letter, conversation: ConversationState | None) -> Decision:
+    """Take the owner that arrival named; where it named none for want of knowledge, decide from the records."""
+    policy, verdict = batch.view.policy, letter.arrival.verdict
+    envelope, message = letter.arrival.envelope, letter.message
+    known = find_known(batch, find_party(policy, envelope, message, verdict.direction), conversation)
+    if "owner" in verdict.missing:
+        owner, reason = complete_owner(batch.desk(), letter, known)
+    else:
+        owner, reason = verdict.owner, verdict.owner_reason or ""
+    addressed = list(envelope.recipients)
+    if verdict.direction is not Direction.INBOUND and message is not None:
+        addressed += [envelope.sender, message.from_.address]  # what is sent as a pool belongs to it
+    pools = (batch.view.pool_ids[pool.name] for pool in pools_addressed(policy, tuple(addressed)))
+    return Decision(known, owner, reason, batch.view.person_id(owner), tuple(pools))
+
+
+def _found_fields(decision: Decision, conversation: ConversationState, counterpart: Counterpart) -> dict[str, Any]:
+    return {
+        "customer": counterpart.customer.public_id if counterpart.customer else None,
+        "contact": counterpart.contact_id,
+        "conversation": conversation.public_id,
+        "owner": decision.owner,
+    }
+
+
+def _decided(letter: Letter, stored: Verdict, found: dict[str, Any]) -> dict[str, Any]:
+    """Return what the worker decided: exactly the fields that arrival left open."""
+    decided = {name: getattr(letter.labels, name) for name in letter.labelled}
+    decided |= {name: found[name] for name in OWNER_FIELDS if name in stored.missing and name in found}
+    if "direction" in stored.missing:
+        decided["direction"] = letter.arrival.verdict.direction
+    return decided
+
+
+def _flag_clash(batch: Batch, letter: Letter, conversation: ConversationState) -> None:
+    """Flag every message that carries this Message-ID with other content (trap 47)."""
+    batch.found.ids_repeated.add(letter.own_digest)
+    batch.session.connection().execute(
+        update(Message).where(Message.id_digest == letter.own_digest).values(has_id_clash=True)
+    )
+    batch.note(letter.arrival.entry_id, "id-clash", conversation)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sync worker: read the journal, record a batch, commit, acknowledge.  Never in another order."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from crm_sync.blobs import BlobStore
+from crm_sync.database import Database, DatabaseError
+from crm_sync.letters import Letter, ReadMessage, read_letter
+from crm_sync.models.mail import Arrival
+from crm_sync.policy_store import PolicyView, fetch_policy, fetch_policy_version
+from crm_sync.projector import Projector
+from crm_sync.recording import record_letters
+from tradepost.analysis import Analyst
+from tradepost.directory import DirectoryError
+from tradepost.journal import Entry, Journal
+from tradepost.metrics import Outcome, Stage, count_failure, count_recorded, count_shunted, report_worker
+from tradepost.settings import WorkerSettings
+
+log = logging.getLogger("tradepost.crm_sync")
+
+_LISTED = 1000  # ids read from the folder at once
+_BATCH_BYTES = 32 * 1024 * 1024  # raw mail held in memory before a commit
+_REPORT = timedelta(seconds=5)
+# These say that something around us failed: the entry is as good as before, and is tried again after a restart.
+_INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError, MemoryError)
+
+
+class Follower(Protocol):
+    """What confirms arrivals between batches, in a transaction of its own."""
+
+    def poll(self, session: Session) -> int:
+        """Read on, write what was learned, return how many arrivals changed."""
+
+
+class Worker:
+    """One worker.  Everything it needs is handed in; `run` serves until `stop` is set."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        journal: Journal,
+        blobs: BlobStore,
+        read: ReadMessage,
+        analyst: Analyst,
+        projector: Projector,
+        follower: Follower | None,
+        settings: WorkerSettings,
+        stop: threading.Event,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._blobs = blobs
+        self._read = read
+        self._analyst = analyst
+        self._projector = projector
+        self._follower = follower
+        self._settings = settings
+        self._stop = stop
+        self._clock = clock
+        self._view: PolicyView | None = None
+        self._listed: list[str] = []
+        self._reported_at: datetime | None = None
+        self._lag_seconds = 0.0
+
+    def run(self) -> None:
+        """Serve until told to stop: what was read is finished, committed and acknowledged first.
+
+        Raises Refusal for what an administrator must mend; the journal keeps all.
+        """
+        while not self._stop.is_set():
+            if self.step() == 0:
+                self._stop.wait(self._settings.poll_ms / 1000)
+
+    def drain(self) -> int:
+        """Work until nothing waits; return how many entries left the journal."""
+        total = 0
+        while not self._stop.is_set() and (done := self.step()):
+            total += done
+        return total
+
+    def step(self) -> int:
+        """Record one batch, follow the log, tell the directory.  Returns how many entries left the journal."""
+        letters, shunted = self._gather()
+        if letters:
+            self._record(letters)
+        self._confirm()
+        self._project()
+        self._report()
+        return len(letters) + shunted
+
+    def _gather(self) -> tuple[list[Letter], int]:
+        """Read entries until the batch is full, its time is up or we are to stop.  Returns (letters, put aside)."""
+        if not self._listed:
+            self._listed = self._journal.waiting(_LISTED)
+            self._listed.reverse()
+        letters: list[Letter] = []
+        octets = shunted = 0
+        deadline = time.monotonic() + self._settings.batch_ms / 1000
+        while self._listed and len(letters) < self._settings.batch_mails and octets < _BATCH_BYTES:
+            if self._stop.is_set() or (letters and time.monotonic() > deadline):
+                break
+            entry_id = self._listed.pop()
+            try:
+                entry = self._journal.read(entry_id)
+                octets += entry.arrival.raw_bytes
+                letters.append(self._read_letter(entry))
+            except FileNotFoundError:
+                continue  # somebody retried or removed it meanwhile
+            except _INFRASTRUCTURE:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a bad entry causes, the next one is recorded
+                self._put_aside(entry_id, error)
+                shunted += 1
+        return letters, shunted
+
+    def _read_letter(self, entry: Entry) -> Letter:
+        return read_letter(entry, self._read, self._analyst, self._blobs)
+
+    def _record(self, letters: Sequence[Letter]) -> None:
+        self._blobs.settle()
+        try:
+            self._commit(letters)
+        except _INFRASTRUCTURE:
+            raise
+        except Exception as error:  # noqa: BLE001 - the same for what shows only in the database
+            if len(letters) == 1:
+                self._put_aside(letters[0].arrival.entry_id, error)
+                return
+            # One of them is bad.  Alone, each shows whether it is the one; its neighbours lose nothing.
+            count_failure(Stage.RECORD)
+            log.warning("a batch of %d can't be recorded, trying one by one: %s", len(letters), type(error).__name__)
+            for letter in letters:
+                self._record([letter])
+            return
+        self._acknowledge([letter.arrival.entry_id for letter in letters])
+
+    def _commit(self, letters: Sequence[Letter]) -> None:
+        with self._database.writing() as session:
+            new = record_letters(session, self._policy(session), letters, self._clock())
+        count_recorded(Outcome.NEW, new)
+        count_recorded(Outcome.AGAIN, len(letters) - new)
+        self._lag_seconds = (self._clock() - letters[-1].arrival.arrived_at).total_seconds()
+        for letter in letters:
+            arrival = letter.arrival
+            log.info(
+                "%s: recorded entry=%s direction=%s recording=%s",
+                arrival.envelope.queue_id,
+                arrival.entry_id,
+                arrival.verdict.direction,
+                arrival.verdict.recording,
+            )
+
+    def _policy(self, session: Session) -> PolicyView:
+        if self._view is None or self._view.policy.version != fetch_policy_version(session):
+            self._view = fetch_policy(session)
+        return self._view
+
+    def _acknowledge(self, entry_ids: Sequence[str]) -> None:
+        """The commit is durable: the journal may forget."""
+        self._journal.acknowledge(entry_ids)
+
+    def _put_aside(self, entry_id: str, error: Exception) -> None:
+        # The text of a database error repeats the row, which is somebody's letter.
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0][:500]
+        self._journal.fail(entry_id, f"{type(error).__name__}: {reason}")
+        count_shunted()
+        log.error(
+            "%s: can't be recorded and lies in failed/ ('tradepost journal show'): %s", entry_id, type(error).__name__
+        )
+
+    def _confirm(self) -> None:
+        if self._follower is not None:
+            with self._database.writing() as session:
+                self._follower.poll(session)
+
+    def _project(self) -> None:
+        try:
+            self._projector.step()
+        except DirectoryError as error:
+            # The milter answers unknown meanwhile and the worker completes: recording goes on.
+            count_failure(Stage.PROJECT)
+            log.error("%s", error)
+
+    def _report(self) -> None:
+        now = self._clock()
+        if self._reported_at is None or now - self._reported_at >= _REPORT:
+            with self._database.reading() as session:
+                pending = session.scalar(select(func.count()).where(Arrival.acceptance == "pending")) or 0
+            report_worker(self._lag_seconds if self._listed else 0.0, pending)
+            self._reported_at = now
