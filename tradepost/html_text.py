@@ -101,7 +101,7 @@ def html_to_text(source: str, *, max_chars: int = MAX_HTML_CHARS) -> str:
         position, tag = _read_tag(source, start)
         match = _NAME.match(tag)
         if not match:
-            page.write_text(tag)
+            page.write_text(tag if tag == "<" else "")
             continue
         name = match[0].lower()
         if name[0] == "/":

@@ -207,7 +207,8 @@ def decode_body(body: bytes, encoding: str, defects: set[str]) -> bytes:
     if encoding == "base64":
         return _decode_base64(body, defects)
     if encoding == "quoted-printable":
-        return quopri.decodestring(body)
+        # White space before a line end is transport damage, also behind a soft break (RFC 2045, 6.7).
+        return quopri.decodestring(b"\n".join(line.rstrip(b" \t\r") for line in body.split(b"\n")))
     if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
         return _decode_uu(body)
     if encoding not in ("", "7bit", "8bit", "binary"):

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the contact block at the end of a letter begins."""
+
+from enum import Enum
+
+from classifiers.tables import any_of, linear, read_table
+
+_MAX_BLOCK_LINES = 16
+_MAX_LINE_CHARS = 110
+
+_WORDS = read_table("frames")
+_CLOSINGS = frozenset(word.lower() for word in _WORDS["closing"])
+_LONG_CLOSINGS = tuple(sorted(word for word in _CLOSINGS if len(word) > 3))
+_SENT_FROM = linear(rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信|보냄)\.?[ \t]*$")
+_DELIMITER = linear(r"[ \t]*(?:--|—|__+|--+|==+|\*\*+|~~+|──+)[ \t]*")
+_STRONG = linear(
+    r"(?i)(?:\+|00)\d[\d ().\-/]{6,}|\(?\d{2,5}\)?[ \-./]\d[\d \-./]{5,}|[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
+    r"^[ \t]*(?:tel|phone|mob|mobile|cell|fax|ph|t|m|f|p|e|w|e-?mail|mail|web|skype|wechat|whatsapp|whats app|wa|qq|微信|"
+    r"电话|電話|手机|手機|传真|傳真|邮箱|邮编|地址|网址|住所|전화|휴대폰|팩스|тел|моб|факс|telefon|teléfono|telefone|gsm|"
+    r"handy|móvil|cel|hp|โทร|đt|sđt|هاتف|جوال|تلفن|موبایل|همراه|住址|〒|add|address|adresse|dirección)"
+    r"[ \t]*[.:：/]"
+)
+_LINK = linear(r"https?://|www\.")
+_PHONE = linear(r"\+?\d[\d ().\-/]{6,}")
+_LEGAL_FORM = linear(
+    rf"(?i)(?:^|[\s,.(（\"«“])(?:{any_of(word for word in _WORDS['legal_forms'] if word[0].isascii())})(?:$|[\s,.)\"»”|/-])|"
+    rf"(?:{any_of(word for word in _WORDS['legal_forms'] if not word[0].isascii())})"
+)
+_TITLE = linear(rf"(?i)(?:^|[\s,/|(&.-])(?:{any_of(word for word in _WORDS['titles'] if word[0].isalpha() and ord(word[0]) < 0x2E80)})|"
+                rf"(?:{any_of(word for word in _WORDS['titles'] if ord(word[0]) >= 0x2E80)})")  # fmt: skip
+_BULLET = linear(r"^[ \t]*(?:[-*•·–]|\d{1,2}[.)、])[ \t]*\S")
+_ENDS_SENTENCE = (".", "?", "!", "。", "？", "！", "…", ";", "؟", "।")
+_ENDS_CLAUSE = (":", "：", ",", "，", "、", "،")
+
+
+class _Line(Enum):
+    BLANK = 0
+    CLOSING = 1
+    STRONG = 2  # phone, address, company, title
+    SHORT = 3  # may be a name
+    SENTENCE = 4
+    SENT_FROM = 5
+
+
+def is_closing(line: str) -> bool:
+    """Is it a closing formula ("Best regards,", "此致", "Saludos")?"""
+    bare = line.strip().strip(",.!;:，。！~ *_").lower()
+    if not bare or len(bare) > 60:
+        return False
+    return bare in _CLOSINGS or (len(bare) < 45 and bare.startswith(_LONG_CLOSINGS) and len(bare.split()) <= 5)
+
+
+def has_contact(line: str) -> bool:
+    """Does the line hold a phone number, an address, a company's legal form or a job title?"""
+    return bool(_STRONG.search(line) or _LEGAL_FORM.search(line) or (len(line) < 60 and _TITLE.search(line)))
+
+
+def signature_start(lines: list[str]) -> int:
+    """Return the index of the first line of the contact block, len(lines) when there is none.
+
+    A closing formula goes with the block; a bare first name without contact stays with the letter.
+    """
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or _SENT_FROM.search(lines[end - 1].strip())):
+        end -= 1
+    sent_from = next((index for index in range(end, len(lines)) if lines[index].strip()), len(lines))
+    for index in range(end - 1, max(end - 26, 0), -1):
+        if lines[index].rstrip() == "--" or (_DELIMITER.fullmatch(lines[index]) and index > end - 12):
+            return _with_closing(lines, index)
+    start = _walk_up(lines, end)
+    return start if start < end else sent_from
+
+
+def _with_closing(lines: list[str], start: int) -> int:
+    above = start - 1
+    while above > 0 and not lines[above].strip():
+        above -= 1
+    return above if above > 0 and is_closing(lines[above]) else start
+
+
+def _walk_up(lines: list[str], end: int) -> int:
+    """Climb from the last line while the lines look like a contact block; return where it starts, `end` without one."""
+    start = end
+    strong = seen = names = 0
+    crossed_blank = False
+    is_spaced = _is_double_spaced(lines[:end])
+    for index in range(end - 1, -1, -1):
+        kind = _kind(lines[index])
+        if kind is _Line.BLANK:
+            crossed_blank = not is_spaced
+            continue
+        if kind is _Line.CLOSING:
+            return index if strong or names > 1 else end
+        if kind is _Line.SENTENCE or seen >= _MAX_BLOCK_LINES:
+            break
+        if kind is _Line.SHORT:
+            is_name = _is_name_like(lines[index])
+            if not is_name and (crossed_blank or not _is_address_like(lines[index])):
+                break
+            if crossed_blank and names and strong:
+                break  # the block has its name already: this is the letter's last short line
+            if crossed_blank and seen and not strong:
+                break
+            names += is_name
+        seen += 1
+        strong += kind is _Line.STRONG
+        start = index
+        crossed_blank = False
+    is_block = (strong and (seen > 1 or _is_whole_block(lines[start]))) or (names > 1 and seen > 1)
+    # The first line of a letter is never its signature.
+    return start if is_block and any(line.strip() for line in lines[:start]) else end
+
+
+def _is_double_spaced(lines: list[str]) -> bool:
+    """Does a blank line follow every line, as HTML written with one <p> a line gives?"""
+    blanks = sum(not line.strip() for line in lines)
+    return blanks > 3 and all(
+        not (above.strip() and below.strip()) for above, below in zip(lines[-12:], lines[-11:], strict=False)
+    )
+
+
+def _is_whole_block(line: str) -> bool:
+    return bool(_LEGAL_FORM.search(line)) or sum(line.count(mark) for mark in (" / ", " | ", " · ", " - ")) > 0
+
+
+def _kind(line: str) -> _Line:
+    text = line.strip()
+    if not text:
+        return _Line.BLANK
+    if is_closing(text):
+        return _Line.CLOSING
+    if _SENT_FROM.search(text):
+        return _Line.STRONG
+    if len(text) > _MAX_LINE_CHARS or (_BULLET.search(text) and not _STRONG.search(text)):
+        return _Line.SENTENCE
+    if _STRONG.search(text):
+        return _Line.SENTENCE if len(text.split()) > 14 or _is_sentence_with_link(text) else _Line.STRONG
+    if _ends_sentence(text):
+        return _Line.SENTENCE
+    if text.endswith(_ENDS_CLAUSE) and len(text) > 25:
+        return _Line.SENTENCE
+    if (has_contact(text) or " | " in text) and len(text) <= 80:
+        return _Line.STRONG
+    return _Line.SHORT
+
+
+def _ends_sentence(text: str) -> bool:
+    if len(text) <= 20 or not text.endswith(_ENDS_SENTENCE):
+        return False
+    # "Müdür Yrd.", "Acme Co., Ltd.": an abbreviation ends no sentence.
+    last = text.split()[-1]
+    return not (
+        text.endswith(".") and ((len(last) <= 5 and last[:1].isupper()) or "." in last[:-1])
+    ) and not _LEGAL_FORM.search(text[-14:])
+
+
+def _is_sentence_with_link(text: str) -> bool:
+    link = _LINK.search(text)
+    return link is not None and len(text[: link.start()].split()) > 2 and not _PHONE.search(text)
+
+
+def _is_address_like(line: str) -> bool:
+    """Could the line be a postal address: a number, words with capitals (or of a script without), no sentence?"""
+    text = line.strip()
+    if len(text) > 90 or not any(char.isdecimal() for char in text) or _ends_sentence(text):
+        return False
+    words = [word for word in text.split() if word[:1].isalpha()]
+    return sum(not word[:1].islower() for word in words) * 2 >= len(words)
+
+
+def _is_name_like(line: str) -> bool:
+    """Could the line be a name, a city, a slogan: short, without digits, words that begin with a capital?"""
+    text = line.strip().strip("*_,.-–—|")
+    if text.endswith(_ENDS_SENTENCE) or "?" in text or "？" in text or len(text) > 60:
+        return False
+    words = text.split()
+    if len(words) > 6:
+        return False
+    first = text[:1]
+    if first.islower():
+        return False
+    is_cased = first.upper() != first.lower()
+    if is_cased:
+        return sum(word[:1].isupper() for word in words) * 2 >= len(words)
+    return len(text) <= (24 if any("\u3040" <= char <= "\uffdc" for char in text) else 40)

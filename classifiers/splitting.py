@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the sender newly wrote, against quoted text, forwards, signature, disclaimer and frames of platforms.
+
+Line based; nothing is deleted, every line is only marked.  The frames are those of Outlook, Exchange, Gmail, Apple Mail,
+Thunderbird, Yahoo, Foxmail, QQ and 163 mail in the languages of trade.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from classifiers.signatures import signature_start
+from classifiers.tables import any_of, linear, read_table
+
+MAX_CHARS = 20_000
+MAX_LINE_CHARS = 2_000
+
+_WORDS = read_table("frames")
+_ORIGINAL = any_of(_WORDS["original"])
+_FORWARDED = any_of(_WORDS["forwarded"])
+_SEPARATOR = linear(
+    rf"(?im)^[ \t>]*(?:[-_=—*]{{2,}}[ \t]*(?:{_ORIGINAL}|(?P<forward>{_FORWARDED}))[^\n]*"
+    rf"|(?P<bare>{_FORWARDED})[ \t]*[:：][ \t]*)$"
+)
+_HEADER_BLOCK = linear(
+    rf"(?im)^[ \t>*]*(?:{any_of(_WORDS['from_labels'])})[ \t]*\*?[ \t]*[:：][^\n]*\n(?:[^\n:：]*\n)?"
+    rf"[ \t>*]*(?:{any_of(_WORDS['other_labels'])})[ \t]*\*?[ \t]*[:：]"
+)
+_WROTE = any_of(_WORDS["wrote"])
+_ATTRIBUTION = linear(rf"(?im)(?:{_WROTE})(?:[^\n]*[:：]|[ \t]*[:：]?)[ \t>]*$")
+# Gmail in Russian, Japanese and others has no verb: date, time, name, <address>:
+_DATED = linear(r"(?m)(?:19|20)\d\d[^\n<]*<[^\n<>@]+@[^\n<>]+>[ \t]*[:：][ \t]*$")
+_ADDRESS_OR_TIME = linear(r"@|\d{1,2}[:.h]\d\d|(?:19|20)\d\d|\d{1,2}[./月-]\d{1,2}")
+_DISCLAIMER = linear(rf"(?im)^[ \t*_]*(?:{any_of(_WORDS['disclaimer'])})")
+_FRAME = linear(rf"(?i)(?:{any_of(_WORDS['frame'])})")
+_RELAY_FRAME = linear(rf"(?i)(?:{any_of((*_WORDS['frame'], *_WORDS['relay_frame']))})")
+_RELAY_MESSAGE = linear(rf"(?im)^[ \t*]*(?:{any_of(_WORDS['relay_message'])})[ \t*]*(?:[:：][ \t*]*|$)")
+_RULE = linear(r"[ \t>]*[-_=*—─~]{5,}[ \t]*")
+
+
+class Kind(StrEnum):
+    """What a line is."""
+
+    NEW = "new"
+    QUOTE = "quote"
+    FORWARD = "forward"
+    SIGNATURE = "signature"
+    DISCLAIMER = "disclaimer"
+    FRAME = "frame"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A text as marked lines."""
+
+    lines: tuple[tuple[Kind, str], ...]
+
+    def of(self, *kinds: Kind) -> str:
+        """Return the lines of those kinds, trimmed."""
+        return "\n".join(line for kind, line in self.lines if kind in kinds).strip()
+
+    @property
+    def new_text(self) -> str:
+        """What the sender newly wrote."""
+        return self.of(Kind.NEW)
+
+    @property
+    def signature(self) -> str:
+        """The contact block."""
+        return self.of(Kind.SIGNATURE)
+
+    @property
+    def rest(self) -> str:
+        """Everything else."""
+        return self.of(Kind.QUOTE, Kind.FORWARD, Kind.SIGNATURE, Kind.DISCLAIMER, Kind.FRAME)
+
+    @property
+    def passed_on(self) -> str:
+        """The text of a forwarded letter."""
+        return self.of(Kind.FORWARD)
+
+
+def split_text(text: str, *, is_relay: bool = False, max_chars: int = MAX_CHARS) -> Split:
+    """Mark every line of the first `max_chars` characters; `is_relay`: a platform carries a buyer's words."""
+    text = text[:max_chars].replace("\xa0", " ").replace("\u200b", "")
+    lines = [line[:MAX_LINE_CHARS] for line in text.split("\n")]
+    text = "\n".join(lines)
+    kinds = [Kind.NEW] * len(lines)
+    _mark_quotes(text, lines, kinds)
+    _mark_disclaimers(text, lines, kinds)
+    _mark_frames(text, lines, kinds, is_relay=is_relay)
+    _mark_signature(lines, kinds)
+    return Split(tuple(zip(kinds, lines, strict=True)))
+
+
+def _line_of(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset)
+
+
+def _mark_quotes(text: str, lines: list[str], kinds: list[Kind]) -> None:
+    for index, line in enumerate(lines):
+        if line.startswith(">") or line.lstrip(" ").startswith("> "):
+            kinds[index] = Kind.QUOTE
+    start, kind = _first_separator(text, lines)
+    for first, last in _attributions(text, lines):
+        if first >= start:
+            break
+        _mark(kinds, first, last + 1, Kind.QUOTE)
+        following = next((index for index in range(last + 1, len(lines)) if lines[index].strip()), None)
+        if following is not None and kinds[following] is not Kind.QUOTE:
+            start, kind = last + 1, Kind.QUOTE  # no marks: everything below is the letter answered
+            break
+    _mark(kinds, start, len(lines), kind)
+    if start < len(lines) and kinds[start - 1] is Kind.NEW and start and _RULE.fullmatch(lines[start - 1]):
+        kinds[start - 1] = kind
+
+
+def _mark(kinds: list[Kind], start: int, end: int, kind: Kind) -> None:
+    kinds[start:end] = [kind] * (end - start)
+
+
+def _first_separator(text: str, lines: list[str]) -> tuple[int, Kind]:
+    """Return the line from which everything is somebody else's letter, and whether it was passed on or answered."""
+    start, kind = len(lines), Kind.QUOTE
+    found = _SEPARATOR.search(text)
+    if found is not None:
+        start = _line_of(text, found.start())
+        if found.start(1) >= 0 or found.start(2) >= 0:
+            kind = Kind.FORWARD
+    block = _HEADER_BLOCK.search(text)
+    if block is not None and _line_of(text, block.start()) < start:
+        start, kind = _line_of(text, block.start()), Kind.QUOTE
+    if kind is Kind.QUOTE and start < len(lines) and not any(line.strip() for line in lines[:start]):
+        kind = Kind.FORWARD  # nothing above it: the letter was passed on without a word
+    return start, kind
+
+
+def _attributions(text: str, lines: list[str]) -> list[tuple[int, int]]:
+    """Return (first line, last line) of each "On ... wrote:", in order; such a line may be wrapped."""
+    found: list[tuple[int, int]] = []
+    for match in _ATTRIBUTION.finditer(text):
+        last = _line_of(text, match.start())
+        for first in range(last, max(last - 3, -1), -1):
+            joined = " ".join(lines[first : last + 1]).strip()
+            if not lines[first].strip() or len(joined) > 400:
+                break
+            if _ADDRESS_OR_TIME.search(joined) and _is_attribution(joined):
+                found.append((first, last))
+                break
+    for match in _DATED.finditer(text):
+        last = _line_of(text, match.start())
+        found.append((last, last))
+    return sorted(found)
+
+
+def _is_attribution(line: str) -> bool:
+    # A sentence may end in "he wrote" too; a frame ends in a colon, or names an address or a time.
+    return line.rstrip(" >").endswith((":", "：")) or "@" in line or ("<" in line and ">" in line)
+
+
+def _mark_disclaimers(text: str, lines: list[str], kinds: list[Kind]) -> None:
+    for match in _DISCLAIMER.finditer(text):
+        index = _line_of(text, match.start())
+        if kinds[index] is not Kind.NEW:
+            continue
+        is_top = not any(line.strip() for line in lines[: max(index - 1, 0)])
+        while index < len(lines) and kinds[index] is Kind.NEW:
+            if is_top and not lines[index].strip():
+                break
+            kinds[index] = Kind.DISCLAIMER
+            index += 1
+
+
+def _mark_frames(text: str, lines: list[str], kinds: list[Kind], *, is_relay: bool) -> None:
+    pattern = _RELAY_FRAME if is_relay else _FRAME
+    if pattern.search(text):
+        for index, line in enumerate(lines):
+            if kinds[index] is Kind.NEW and len(line) < 300 and line.strip() and pattern.search(line):
+                kinds[index] = Kind.FRAME
+    if is_relay:
+        _mark_relay_label(text, lines, kinds)
+
+
+def _mark_relay_label(text: str, lines: list[str], kinds: list[Kind]) -> None:
+    """Of a form's "Message: ..." the label and everything above are frame, the words behind it are the buyer's."""
+    match = _RELAY_MESSAGE.search(text)
+    if match is None:
+        return
+    index = _line_of(text, match.start())
+    words = lines[index][match.end() - match.start() :]
+    end = index if words.strip() else index + 1
+    for above in range(end):
+        if kinds[above] is Kind.NEW:
+            kinds[above] = Kind.FRAME
+    kinds[index] = Kind.NEW if words.strip() else Kind.FRAME
+
+
+def _mark_signature(lines: list[str], kinds: list[Kind]) -> None:
+    """Mark the contact block at the end of the sender's own words."""
+    own = [index for index, kind in enumerate(kinds) if kind is Kind.NEW]
+    while own and not lines[own[-1]].strip():
+        own.pop()
+    # Only the last run of own lines can be signed; a quote may stand below it or, with answers inside, above it.
+    run = own[-1:]
+    for index in reversed(own[:-1]):
+        if index != run[0] - 1:
+            break
+        run.insert(0, index)
+    start = signature_start([lines[index] for index in run])
+    for index in run[start:]:
+        kinds[index] = Kind.SIGNATURE
