@@ -19,8 +19,31 @@ import msgspec
 from tradepost.addresses import address_key, domain_key
 from tradepost.errors import Refusal
 from tradepost.policy import Policy
-from tradepost.unknown import UNKNOWN as UNKNOWN
-from tradepost.unknown import Unknown as Unknown
+from tradepost.unknown import UNKNOWN, Unknown
+
+__all__ = [
+    "POLICY_KEY",
+    "UNKNOWN",
+    "AddressFact",
+    "Change",
+    "Directory",
+    "DirectoryError",
+    "DirectoryState",
+    "DirectoryWriter",
+    "DomainFact",
+    "Fact",
+    "LoadFact",
+    "ThreadFact",
+    "Unknown",
+    "address_fact_key",
+    "claim_key",
+    "decode_fact",
+    "domain_fact_key",
+    "encode_fact",
+    "id_digest",
+    "load_fact_key",
+    "thread_fact_key",
+]
 
 
 class DirectoryError(Refusal, RuntimeError):
