@@ -31,7 +31,7 @@ from tradepost.ownership import Facts, Ownership, decide_owner, known_thread, le
 from tradepost.policy import Policy, Pool
 from tradepost.rules import Outcome, Value
 from tradepost.settings import Settings
-from tradepost.verdict import BUSINESS_CATEGORIES, Action, Direction, Labels, Priority, Verdict
+from tradepost.verdict import BUSINESS_CATEGORIES, Action, Direction, Labels, Verdict
 from tradepost_milter.border import Crossing, TrustedNetworks, decide_crossing, decide_recording
 from tradepost_milter.delivery import inbound_recipients, outbound_recipients
 from tradepost_milter.marks import carries_own_seal, identity_marks, inbound_marks, remove_marks
@@ -175,6 +175,7 @@ class Decider:
         self, message: Message, seen: Seen, crossing: Crossing, labels: Labels, known: _Known | None
     ) -> dict[str, Value]:
         party = known and (known.address or known.domain)
+        unknown = UNKNOWN if known is None else ""
         facts: dict[str, Value] = {
             "subject": message.subject,
             "text": message.text,
@@ -188,10 +189,10 @@ class Decider:
             "size": seen.octets,
             "attachment_name": tuple(part.filename for part in message.attachments),
             "is_automatic": labels.is_automatic,
-            "customer_grade": (party and party.grade) or "",
-            "customer_kind": (party and party.kind) or "",
+            "customer_grade": (party and party.grade) or unknown,
+            "customer_kind": (party and party.kind) or unknown,
             "direction": crossing.direction.value,
-            "owner": (party and party.owner) or "",
+            "owner": (party and party.owner) or unknown,
             "pool": tuple(pool.name for pool in _pools(self._policies.current().policy, seen.envelope.recipients)),
         }
         for name, value in message.fields:
@@ -363,5 +364,5 @@ def _apply_rules(labels: Labels, outcome: Outcome) -> Labels:
         labels = replace(labels, category=outcome.category, confidence=1.0)
     if outcome.priority is not None:
         reason = f"rule:{outcome.priority_by}"
-        labels = replace(labels, priority=Priority(outcome.priority), priority_reason=reason)
+        labels = replace(labels, priority=outcome.priority, priority_reason=reason)
     return labels

@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tradepost.mime_reading import parse_fields
-
 from tradepost.analysis import Analyst, load_analyst
 from tradepost.errors import Refusal
 from tradepost.journal import Journal, Reserve, SeenList, prune_seen
 from tradepost.local_directory import LocalDirectory
 from tradepost.message import Message
+from tradepost.mime_reading import parse_fields
 from tradepost.settings import Settings
 from tradepost_milter.child import serve
 from tradepost_milter.decision import Decider, Seen

@@ -33,7 +33,9 @@ def envelope(sender: str, *recipients: str, login: str = "", address: str = "203
         pytest.param(
             envelope(SALES, OUTSIDE, login="wang.fang"), SALES, Direction.OUTBOUND, WANG, False, id="rep-as-the-pool"
         ),
-        pytest.param(envelope(SALES, OUTSIDE, login="scanner"), SALES, Direction.OUTBOUND, None, False, id="shared-login"),
+        pytest.param(
+            envelope(SALES, OUTSIDE, login="scanner"), SALES, Direction.OUTBOUND, None, False, id="shared-login"
+        ),
         pytest.param(
             envelope(WANG.email, HR, login="wang.fang"), WANG.email, Direction.INTERNAL, WANG, False, id="internal"
         ),
@@ -64,15 +66,25 @@ SETTINGS = RecordingSettings(excluded=("hr@brightway.example", "private.example"
         pytest.param(envelope(OUTSIDE, SALES), Direction.INBOUND, False, Recording.FULL, id="pool"),
         pytest.param(envelope(OUTSIDE, WANG.email), Direction.INBOUND, False, Recording.FULL, id="person"),
         pytest.param(
-            envelope(OUTSIDE, "nobody@brightway.example"), Direction.INBOUND, False, Recording.ENVELOPE, id="unregistered"
+            envelope(OUTSIDE, "nobody@brightway.example"),
+            Direction.INBOUND,
+            False,
+            Recording.ENVELOPE,
+            id="unregistered",
         ),
         pytest.param(envelope(OUTSIDE, HR), Direction.INBOUND, False, Recording.NONE, id="excluded-recipient"),
         pytest.param(envelope(OUTSIDE, HR, SALES), Direction.INBOUND, False, Recording.FULL, id="not-only-excluded"),
-        pytest.param(envelope("a@private.example", SALES), Direction.INBOUND, True, Recording.NONE, id="excluded-domain"),
-        pytest.param(envelope("a@bank.example", SALES), Direction.INBOUND, True, Recording.ENVELOPE, id="envelope-only"),
+        pytest.param(
+            envelope("a@private.example", SALES), Direction.INBOUND, True, Recording.NONE, id="excluded-domain"
+        ),
+        pytest.param(
+            envelope("a@bank.example", SALES), Direction.INBOUND, True, Recording.ENVELOPE, id="envelope-only"
+        ),
         pytest.param(envelope(WANG.email, HR), Direction.INTERNAL, False, Recording.NONE, id="internal-to-hr"),
         pytest.param(envelope(WANG.email, SALES), Direction.INTERNAL, False, Recording.ENVELOPE, id="internal"),
-        pytest.param(envelope(WANG.email, SALES), Direction.INTERNAL, True, Recording.FULL, id="internal-about-a-customer"),
+        pytest.param(
+            envelope(WANG.email, SALES), Direction.INTERNAL, True, Recording.FULL, id="internal-about-a-customer"
+        ),
     ],
 )
 def test_recording(said: Envelope, direction: Direction, in_thread: bool, recording: Recording) -> None:

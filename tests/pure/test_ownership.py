@@ -35,13 +35,28 @@ EVERYTHING = Facts(
         pytest.param(EVERYTHING, [SALES], SALES.addresses, CHEN.email, "conversation", id="assignee"),
         pytest.param(replace(EVERYTHING, threads=()), [SALES], SALES.addresses, WANG.email, "contact", id="contact"),
         pytest.param(
-            replace(EVERYTHING, threads=(), address=None), [SALES], SALES.addresses, LINA.email, "company-domain", id="domain"
+            replace(EVERYTHING, threads=(), address=None),
+            [SALES],
+            SALES.addresses,
+            LINA.email,
+            "company-domain",
+            id="domain",
         ),
         pytest.param(
-            Facts(ANN, assigned_by_rule=WANG.email, rule_id="vip"), [], (LINA.email,), LINA.email, "addressed", id="addressed"
+            Facts(ANN, assigned_by_rule=WANG.email, rule_id="vip"),
+            [],
+            (LINA.email,),
+            LINA.email,
+            "addressed",
+            id="addressed",
         ),
         pytest.param(
-            Facts(ANN, assigned_by_rule=WANG.email, rule_id="vip"), [SALES], SALES.addresses, WANG.email, "rule:vip", id="rule"
+            Facts(ANN, assigned_by_rule=WANG.email, rule_id="vip"),
+            [SALES],
+            SALES.addresses,
+            WANG.email,
+            "rule:vip",
+            id="rule",
         ),
         pytest.param(Facts(ANN), [SALES], SALES.addresses, None, "distribution", id="distribution"),
         pytest.param(

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a mail to a verdict, with a directory that knows, one that does not, and one that is silent."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tradepost.analysis import Extract
+from tradepost.directory import (
+    UNKNOWN,
+    AddressFact,
+    DirectoryState,
+    DomainFact,
+    Fact,
+    ThreadFact,
+    Unknown,
+    address_fact_key,
+    claim_key,
+    domain_fact_key,
+    encode_fact,
+    thread_fact_key,
+)
+from tradepost.envelope import Client, Envelope
+from tradepost.message import Message
+from tradepost.mime_reading import parse_fields
+from tradepost.policy import Person, Policy, Pool
+from tradepost.rules import Condition, Effect, Group, Rule
+from tradepost.settings import Settings
+from tradepost.verdict import ActionKind, Direction, Labels, Priority, Recording, Verdict
+from tradepost_milter.decision import Decider, Seen
+from tradepost_milter.policies import PolicySource
+
+KEY = b"k" * 32
+WANG = Person("wang@own.example", logins=("wang",), languages=("en", "zh"))
+LINA = Person("li.na@own.example", logins=("li.na",), languages=("es",))
+SALES = Pool("sales", ("sales@own.example",), (WANG.email, LINA.email))
+URGENT = Rule(
+    "urgent-subject",
+    "Urgent subjects",
+    Group("all", (Condition("subject", "contains", "urgent"), Condition("country", "in", ("US", "CA")))),
+    (Effect("set_priority", "urgent"), Effect("add_label", "north-america")),
+)
+POLICY = Policy(1, "Own", ("own.example",), (WANG, LINA), (SALES,), (URGENT,))
+ANN = "ann@buyer.example"
+
+
+class FakeDirectory:
+    """Everything in dictionaries; `silent` answers unknown to everything."""
+
+    def __init__(
+        self, facts: dict[str, Fact] | None = None, *, policy: Policy | None = POLICY, silent: bool = False
+    ) -> None:
+        self.values = {key: encode_fact(fact) for key, fact in (facts or {}).items()}
+        self.claims: dict[str, str] = {}
+        self.turns: dict[str, int] = {}
+        self.silent = silent
+        self._policy = policy
+
+    def state(self) -> DirectoryState | None:
+        return None
+
+    def policy(self) -> Policy | None:
+        return self._policy
+
+    def fetch(self, keys: Sequence[str]) -> dict[str, bytes] | Unknown:
+        if self.silent:
+            return UNKNOWN
+        held = {claim_key(claim): value.encode() for claim, value in self.claims.items()}
+        return {key: value for key, value in {**held, **self.values}.items() if key in keys}
+
+    def claim(self, key: str, value: str, ttl_seconds: float) -> str | Unknown:
+        return UNKNOWN if self.silent else self.claims.setdefault(key, value)
+
+    def next_turn(self, key: str) -> int | Unknown:
+        self.turns[key] = self.turns.get(key, 0) + 1
+        return UNKNOWN if self.silent else self.turns[key]
+
+    def note(self, values: dict[str, bytes], ttl_seconds: float) -> None:
+        raise AssertionError("arrival notes nothing yet")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class FakeAnalyst:
+    """Says what it was told to say."""
+
+    def __init__(self, labels: Labels | None) -> None:
+        self._labels = labels
+
+    def label(self, message: Message, now: datetime) -> Labels:
+        if self._labels is None:
+            raise RuntimeError("broken")
+        return self._labels
+
+    def extract(self, message: Message) -> Extract:
+        return Extract()
+
+
+INQUIRY = Labels("inquiry", 0.9, Priority.HIGH, "intent", "en", "DE", "phone", reasons=("model",))
+
+
+def seen(
+    sender: str = ANN,
+    to: tuple[str, ...] = SALES.addresses,
+    *,
+    login: str = "",
+    fields: tuple[tuple[bytes, bytes], ...] = (),
+    subject: bytes = b" hello",
+    from_: str = "",
+) -> Seen:
+    header = (
+        (b"From", f" {from_ or sender}".encode()),
+        (b"Subject", subject),
+        (b"Message-ID", b" <1@buyer.example>"),
+        *fields,
+    )
+    envelope = Envelope("Q1", sender, to, Client(address="203.0.113.9", login=login))
+    return Seen("01ENTRY", envelope, header, b"text\r\n", False, 100)
+
+
+def decide(mail: Seen, directory: FakeDirectory, labels: Labels | None = INQUIRY) -> Verdict:
+    policies = PolicySource(directory)
+    policies.refresh()
+    decider = Decider(
+        FakeAnalyst(labels),
+        directory,
+        policies,
+        Settings(),
+        KEY,
+        lambda m: parse_fields(m.fields, m.body, truncated=m.is_cut),
+        lambda: datetime(2026, 11, 21, tzinfo=UTC),
+    )
+    return decider.decide(mail)
+
+
+def test_a_known_contact_keeps_his_owner() -> None:
+    fact = AddressFact(7, "K1", LINA.email, "customer", "A")
+    verdict = decide(seen(), FakeDirectory({address_fact_key(ANN): fact}))
+    assert (verdict.owner, verdict.owner_reason) == (LINA.email, "contact")
+    assert (verdict.customer, verdict.contact) == ("K1", 7)
+    assert verdict.missing == ()
+    assert verdict.recording is Recording.FULL
+    added = [action.value for action in verdict.actions if action.kind is ActionKind.ADD_RECIPIENT]
+    assert added == [LINA.email]
+
+
+def test_a_colleague_of_a_known_contact_is_found_by_the_company() -> None:
+    directory = FakeDirectory({domain_fact_key("buyer.example"): DomainFact("K1", LINA.email)})
+    assert decide(seen("bob@mail.buyer.example"), directory).owner_reason == "company-domain"
+
+
+def test_unknown_is_not_none() -> None:
+    verdict = decide(seen(), FakeDirectory(silent=True))
+    assert verdict.owner is None
+    assert set(verdict.missing) == {"customer", "contact", "conversation", "owner"}
+    assert not [a for a in verdict.actions if a.kind is ActionKind.ADD_RECIPIENT], "nobody is chosen in the dark"
+    assert verdict.labels.category == "inquiry"
+
+
+def test_distribution_sticks_to_the_party_and_the_letter() -> None:
+    directory = FakeDirectory()
+    spanish = replace(INQUIRY, language="es")
+    first = decide(seen(), directory, spanish)
+    assert (first.owner, first.owner_reason) == (LINA.email, "distribution")
+    again = decide(seen(), directory, INQUIRY)
+    assert again.owner == LINA.email, "the claim holds, whatever the second mail's language"
+    colleague = decide(seen("bob@buyer.example"), directory, INQUIRY)
+    assert colleague.owner == LINA.email
+
+
+def test_a_retry_keeps_the_owner_after_the_partys_claim_is_gone() -> None:
+    directory = FakeDirectory()
+    first = decide(seen(), directory)
+    directory.claims = {key: value for key, value in directory.claims.items() if key.startswith("letter:")}
+    assert decide(seen(), directory).owner == first.owner
+
+
+@pytest.mark.parametrize("category", ["automatic", "spam", "marketing"])
+def test_nobody_is_busied_with_a_newsletter(category: str) -> None:
+    directory = FakeDirectory()
+    verdict = decide(seen(), directory, replace(INQUIRY, category=category, is_automatic=category == "automatic"))
+    assert (verdict.owner, verdict.owner_reason) == (None, "pool")
+    assert directory.claims == {}
+
+
+def test_a_broken_classifier_costs_only_the_labels() -> None:
+    verdict = decide(seen(), FakeDirectory({address_fact_key(ANN): AddressFact(7, "K1", LINA.email)}), None)
+    assert set(verdict.missing) == {"category", "priority", "language", "country"}
+    assert verdict.owner == LINA.email
+    assert "classifier-failed" in verdict.reasons
+
+
+def test_a_rule_overrides_and_is_named() -> None:
+    labels = replace(INQUIRY, country="US")
+    verdict = decide(seen(subject=b" URGENT: drills"), FakeDirectory(), labels)
+    assert verdict.labels.priority is Priority.URGENT
+    assert verdict.labels.priority_reason == "rule:urgent-subject"
+    assert verdict.rule_labels == ("north-america",)
+    assert "rule:urgent-subject" in verdict.reasons
+
+
+def test_a_reply_of_a_participant_goes_to_the_assignee() -> None:
+    thread = ThreadFact("C1", WANG.email, "K1", participants=(ANN,))
+    directory = FakeDirectory(
+        {thread_fact_key("<0@own.example>"): thread, address_fact_key(ANN): AddressFact(7, "K1", LINA.email)}
+    )
+    verdict = decide(seen(fields=((b"In-Reply-To", b" <0@own.example>"),)), directory)
+    assert (verdict.owner, verdict.conversation) == (WANG.email, "C1")
+    stranger = decide(seen("eve@evil.example", fields=((b"References", b" <0@own.example>"),)), directory)
+    assert stranger.conversation is None
+
+
+def test_a_reply_through_submission_names_its_operator_and_copies_the_pool() -> None:
+    mail = seen("sales@own.example", (ANN,), login="li.na")
+    verdict = decide(mail, FakeDirectory())
+    assert (verdict.direction, verdict.operator) == (Direction.OUTBOUND, LINA.email)
+    assert (verdict.owner, verdict.owner_reason) == (LINA.email, "operator")
+    assert [a.value for a in verdict.actions if a.kind is ActionKind.ADD_RECIPIENT] == ["sales@own.example"]
+    assert verdict.actions[-1].name == "X-Tradepost-Id"
+
+
+def test_mail_among_ourselves_is_not_read() -> None:
+    verdict = decide(seen(WANG.email, (LINA.email,), login="wang"), FakeDirectory(), None)
+    assert verdict.direction is Direction.INTERNAL
+    assert verdict.recording is Recording.ENVELOPE
+    assert verdict.missing == ()
+    assert verdict.actions == ()
+
+
+def test_internal_mail_about_a_customer_is_kept_whole() -> None:
+    directory = FakeDirectory(
+        {thread_fact_key("<0@own.example>"): ThreadFact("C1", customer="K1", participants=(ANN,))}
+    )
+    mail = seen(WANG.email, (LINA.email,), login="wang", fields=((b"References", b" <0@own.example>"),))
+    verdict = decide(mail, directory)
+    assert (verdict.recording, verdict.conversation) == (Recording.FULL, "C1")
+
+
+def test_our_address_from_outside_is_named() -> None:
+    verdict = decide(seen(ANN, from_="boss@own.example"), FakeDirectory())
+    assert verdict.labels.warnings == ("own-address-from-outside",)
+    warning = next(action for action in verdict.actions if action.name == "X-Tradepost-Warning")
+    assert warning.value == "own-address-from-outside"
+
+
+def test_before_the_company_is_known_mail_is_still_marked() -> None:
+    verdict = decide(seen(), FakeDirectory(policy=None))
+    assert verdict.direction is Direction.INBOUND
+    assert "direction" in verdict.missing
+    assert verdict.recording is Recording.FULL
+    assert verdict.actions[-1].name == "X-Tradepost-Id"
+
+
+def test_deciding_blind_touches_nothing_slow() -> None:
+    directory = FakeDirectory(silent=True)
+    policies = PolicySource(directory)
+    policies.refresh()
+    decider = Decider(
+        FakeAnalyst(None),
+        directory,
+        policies,
+        Settings(),
+        KEY,
+        lambda _: pytest.fail("read"),
+        lambda: datetime.now(UTC),
+    )
+    verdict = decider.decide_blind(seen(), "soft-deadline")
+    assert verdict.reasons == ("soft-deadline",)
+    assert {"category", "owner"} <= set(verdict.missing)
+    assert verdict.actions[-1].name == "X-Tradepost-Id"
