@@ -87,7 +87,7 @@ install_python() {
         fail "$PYTHON is $("$PYTHON" -V 2>&1), at least 3.11 is needed; name another with PYTHON=/path/to/python3"
     [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
     say "installing Python packages into .venv"
-    .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[$EXTRAS]"
+    PYTHONWARNINGS=ignore .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[$EXTRAS]"
 }
 
 install_packages

@@ -1,24 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the private Postfix wrote about each queue id, read as the log grows."""
 
-import re
 from collections import defaultdict
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-_LINE = re.compile(r"^.{15} \S+ postfix(?:/[\w-]+)*/(?P<daemon>[\w-]+)\[\d+\]: (?P<id>[0-9A-Za-z]{6,}): (?P<rest>.*)$")
-_DELIVERY = re.compile(
-    r"to=<(?P<to>.*?)>, (?:orig_to=<.*?>, )?relay=(?P<relay>.*?), .*?status=(?P<status>sent|bounced|deferred|expired) "
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One recipient's fate: where it went (`virtual`, or host[address]:port) and sent, bounced, deferred or expired."""
-
-    recipient: str
-    relay: str
-    status: str
+from tradepost.maillog import Delivery, LogParser, Removed
 
 
 class QueueLog:
@@ -26,6 +13,7 @@ class QueueLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._parser = LogParser()
         self._offset = 0
         self._rest = b""
         self._lines: dict[str, list[str]] = defaultdict(list)
@@ -43,7 +31,7 @@ class QueueLog:
         return list(self._deliveries.get(queue_id, ()))
 
     def lines(self, queue_id: str) -> list[str]:
-        """Return what was logged about a queue id, each as `daemon: text`."""
+        """Return what was logged about a queue id, as far as it tells its trip."""
         self._read()
         return list(self._lines.get(queue_id, ()))
 
@@ -63,13 +51,11 @@ class QueueLog:
             self._take(line.decode("utf-8", "replace"))
 
     def _take(self, line: str) -> None:
-        found = _LINE.match(line)
-        if found is None:
+        event = self._parser.parse_line(line, datetime.now(UTC))
+        if event is None:
             return
-        queue_id, daemon, rest = found["id"], found["daemon"], found["rest"]
-        self._lines[queue_id].append(f"{daemon}: {rest}")
-        if daemon == "qmgr" and rest == "removed":
-            self._removed.add(queue_id)
-        delivery = _DELIVERY.match(rest)
-        if delivery:
-            self._deliveries[queue_id].append(Delivery(delivery["to"], delivery["relay"], delivery["status"]))
+        self._lines[event.queue_id].append(line)
+        if isinstance(event, Removed):
+            self._removed.add(event.queue_id)
+        elif isinstance(event, Delivery):
+            self._deliveries[event.queue_id].append(event)
