@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The app factory: settings and a database in, a Flask app out."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+
+from admin_web.access import install_gate
+from admin_web.attempts import Attempts
+from admin_web.blueprints import arrivals, language, sign_in
+from admin_web.errors import install_errors
+from admin_web.form_key import read_or_make_form_key
+from admin_web.languages import install_languages
+from admin_web.room import Room, install_room
+from admin_web.security import install_headers
+from admin_web.words import install_words
+from crm_sync.database import Database
+from tradepost.health import Readings
+from tradepost.metrics_server import Observer
+from tradepost.settings import Settings
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_FORM_OCTETS = 64 * 1024
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    *,
+    clock: Callable[[], datetime] = _now,
+    read: Callable[[], Readings] | None = None,
+) -> Flask:
+    """Return the web room.  `read` looks at the other parts; without it at those of this host.  Raises FormKeyError."""
+    app = Flask(__name__)
+    app.config.from_mapping(
+        SECRET_KEY=read_or_make_form_key(settings.paths.state / "web.key"),
+        SESSION_COOKIE_NAME="tradepost_form",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.web.behind_tls_proxy,
+        # A name that is not ours is another site's, pointed at our address to read pages (DNS rebinding).
+        TRUSTED_HOSTS=[*LOOPBACK_NAMES, settings.web.host, *settings.web.trusted_hosts],
+        MAX_CONTENT_LENGTH=_FORM_OCTETS,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the browser session
+        WTF_CSRF_SSL_STRICT=False,  # wants a Referer, which we tell browsers not to send
+    )
+    install_room(
+        app.extensions, Room(settings, database, clock, read or Observer(settings).read, Attempts(time.monotonic))
+    )
+    # The order of these is the order in which a request passes them.
+    install_languages(app)
+    install_errors(app)
+    CSRFProtect(app)
+    install_gate(app)
+    install_headers(app)
+    install_words(app)
+    for blueprint in (arrivals.blueprint, language.blueprint, sign_in.blueprint):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`tradepost web` serves the pages; `tradepost web sign-in-link` lets a person in."""
+
+import logging
+from datetime import UTC, datetime
+
+import click
+from flask import Flask
+
+from admin_web.app import create_app
+from admin_web.browser_sessions import make_signin_token
+from admin_web.form_key import read_or_make_form_key
+from admin_web.serving import open_listener, serve, url_of
+from crm_sync.database import WorkerLock, open_database
+from crm_sync.schema import check_schema
+from tradepost.cli import Invocation
+from tradepost.settings import Settings
+
+log = logging.getLogger("tradepost.web")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_obj
+@click.pass_context
+def web(ctx: click.Context, invocation: Invocation) -> None:
+    """Serve the web pages, or let somebody in."""
+    if ctx.invoked_subcommand is None:
+        _serve(invocation.settings)
+
+
+def _serve(settings: Settings) -> None:
+    _check(settings)
+    listener = open_listener(settings.web)
+    with WorkerLock(settings.paths.state / "web.lock", "web process"):
+        click.echo(f"{url_of(listener)}/  (sign in: tradepost web sign-in-link --person ADDRESS)")
+        log.info("serving %s", url_of(listener))
+        serve(lambda: _make_app(settings), listener)
+
+
+def _check(settings: Settings) -> None:
+    """Refuse here, in a line, what would otherwise end the serving process; nothing stays open over its fork."""
+    read_or_make_form_key(settings.paths.state / "web.key")
+    database = open_database(settings.database_url)
+    try:
+        check_schema(database)
+    finally:
+        database.close()
+
+
+def _make_app(settings: Settings) -> Flask:
+    return create_app(settings, open_database(settings.database_url))
+
+
+@web.command("sign-in-link")
+@click.option("--person", required=True, metavar="ADDRESS", help="E-mail address of a registered person.")
+@click.option(
+    "--minutes", default=30, show_default=True, type=click.IntRange(1, 10080), help="How long the link may be used."
+)
+@click.option("--base", metavar="URL", help="Address of the pages, when a proxy or a chosen port makes it another one.")
+@click.pass_obj
+def sign_in_link(invocation: Invocation, person: str, minutes: int, base: str | None) -> None:
+    """Print a link that signs a person in, once."""
+    settings = invocation.settings
+    database = open_database(settings.database_url)
+    try:
+        check_schema(database)
+        with database.writing() as session:
+            token = make_signin_token(session, person, minutes, datetime.now(UTC))
+    finally:
+        database.close()
+    click.echo(f"{(base or _base(settings)).rstrip('/')}/sign-in?token={token}")
+
+
+def _base(settings: Settings) -> str:
+    names = settings.web.trusted_hosts
+    if settings.web.behind_tls_proxy and names:
+        return f"https://{names[0]}"
+    host = f"[{settings.web.host}]" if ":" in settings.web.host else settings.web.host
+    return f"http://{host}:{settings.web.port}"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was decided about one mail, field by field: at arrival, in force now, and who decided."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask_babel import gettext
+
+from admin_web.labels import render_country, render_label, render_language
+from crm_sync.mail_views import MailRow
+
+
+class Decider(StrEnum):
+    """Who decided a field."""
+
+    ARRIVAL = "arrival"  # the milter, before the mail was delivered
+    COMPLETION = "completion"  # the worker, from the records
+    PERSON = "person"
+    RECORDS = "records"  # what happened to customer or conversation since
+    OPEN = "open"  # nobody yet
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One field.  `at_arrival` is what the mail's header said, `now` what is in force; empty: nothing."""
+
+    name: str
+    at_arrival: str
+    now: str
+    decider: Decider
+
+
+def describe_marks(row: MailRow) -> tuple[Mark, ...]:
+    """Return the fields of a mail in the order of the page."""
+    return tuple(_marks(row))
+
+
+def list_reasons(row: MailRow) -> tuple[str, ...]:
+    """Return every reason name behind a mail's marks once, in the order in which they were found."""
+    labels = row.verdict.labels
+    names = (*row.verdict.reasons, *labels.reasons, labels.automatic_reason, labels.priority_reason)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _marks(row: MailRow) -> Iterator[Mark]:
+    verdict, labels = row.verdict, row.verdict.labels
+    for field, name, render, said, now in (
+        ("direction", gettext("Direction"), render_label, verdict.direction, row.direction),
+        ("category", gettext("Category"), render_label, labels.category, row.category),
+        ("priority", gettext("Priority"), render_label, labels.priority, row.priority),
+        ("language", gettext("Language"), render_language, labels.language, row.language),
+        ("country", gettext("Country"), render_country, labels.country, row.country),
+    ):
+        yield Mark(name, render(said), render(now), _decider(row, field, said == now, Decider.PERSON))
+    known = row.customer.public_id if row.customer else None
+    is_same = verdict.customer == known
+    customer = (row.customer.name or row.customer.public_id) if row.customer else ""
+    said_customer = customer if is_same else verdict.customer or ""
+    yield Mark(gettext("Customer"), said_customer, customer, _decider(row, "customer", is_same, Decider.RECORDS))
+    owner = row.owner.email if row.owner else None
+    decider = _decider(row, "owner", verdict.owner == owner, Decider.RECORDS)
+    yield Mark(gettext("Owner"), verdict.owner or "", owner or "", decider)
+
+
+def _decider(row: MailRow, field: str, is_same: bool, otherwise: Decider) -> Decider:
+    if field in row.completion:
+        return Decider.COMPLETION
+    if field in row.verdict.missing:
+        return Decider.OPEN
+    return Decider.ARRIVAL if is_same or row.message_id is None else otherwise

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+class Config:
+    def set(self, name: str, value: object) -> None: ...
