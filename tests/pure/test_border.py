@@ -2,12 +2,12 @@
 """Direction and recording policy."""
 
 import pytest
-from tradepost_milter.border import TrustedNetworks, decide_crossing, decide_recording, is_excluded
 
 from tradepost.envelope import Client, Envelope
 from tradepost.policy import Person, Policy, Pool
 from tradepost.settings import RecordingSettings
 from tradepost.verdict import Direction, Recording
+from tradepost_milter.border import TrustedNetworks, decide_crossing, decide_recording, is_excluded
 
 WANG = Person("wang.fang@brightway.example", logins=("wang.fang",))
 POLICY = Policy(

@@ -3,10 +3,9 @@
 
 from dataclasses import replace
 
-from tradepost_milter.delivery import inbound_recipients, outbound_recipients
-
 from tradepost.policy import Person, Policy, Pool
 from tradepost.verdict import ActionKind
+from tradepost_milter.delivery import inbound_recipients, outbound_recipients
 
 WANG = Person("wang@own.example")
 CHEN = Person("chen@own.example")

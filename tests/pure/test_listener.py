@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from tradepost_milter import listener as module
 from tradepost_milter.listener import ListenerRefused, close_listener, open_listener
 

@@ -6,6 +6,8 @@ from email.header import decode_header, make_header
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tradepost.verdict import ActionKind, Direction, Labels, Priority, Verdict
 from tradepost_milter.marks import (
     ID_FIELD,
     SEAL_FIELD,
@@ -18,8 +20,6 @@ from tradepost_milter.marks import (
     signed_names,
     urgency_marks,
 )
-
-from tradepost.verdict import ActionKind, Direction, Labels, Priority, Verdict
 
 KEY = b"k" * 32
 

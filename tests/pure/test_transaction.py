@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tradepost_milter.transaction import Transaction
 
 from tradepost.arrival import Arrival
 from tradepost.envelope import Envelope
 from tradepost.journal import Draft, Journal, Reserve
 from tradepost.verdict import Direction, Verdict
+from tradepost_milter.transaction import Transaction
 
 HEADER = [(b"From", b" a@b.example"), (b"Subject", b"no space"), (b"X-Folded", b" one\n\ttwo"), (b"X-Empty", b"")]
 HEADER_BYTES = b"From: a@b.example\r\nSubject:no space\r\nX-Folded: one\r\n\ttwo\r\nX-Empty:\r\n\r\n"
