@@ -176,10 +176,10 @@ def _explain(path: Path, text: str) -> DatabaseError | None:
 
 
 class WorkerLock:
-    """Exactly one worker writes to a SQLite database.  The kernel frees the lock when the process dies."""
+    """Exactly one worker, and one web process, use a SQLite database.  The kernel frees the lock when the process dies."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock.  Raises DatabaseError when another worker has it."""
+    def __init__(self, path: Path, kind: str = "worker") -> None:
+        """Take the lock.  Raises DatabaseError when another process of that kind has it."""
         self._path = path
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -191,7 +191,7 @@ class WorkerLock:
             holder = os.read(self._fd, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
             raise DatabaseError(
-                f"{path}: another worker runs here (process {holder}); on SQLite exactly one may run, stop it first"
+                f"{path}: another {kind} runs here (process {holder}); on SQLite exactly one may run, stop it first"
             ) from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
