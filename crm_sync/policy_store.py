@@ -3,7 +3,6 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from sqlalchemy import select
@@ -127,14 +126,10 @@ def fetch_rules(session: Session) -> tuple[Rule, ...]:
         Rule(
             id=row.id,
             name=row.name,
-            when=_group(row.condition),
+            when=msgspec.convert(row.condition, Group),
             then=tuple(msgspec.convert(row.effects, list[Effect])),
             description=row.description,
             enabled=row.enabled,
         )
         for row in rows
     )
-
-
-def _group(stored: dict[str, Any]) -> Group:
-    return msgspec.json.decode(msgspec.json.encode(stored), type=Group)

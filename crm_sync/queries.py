@@ -90,15 +90,14 @@ def fetch_mail(session: Session, viewer: Viewer, entry_id: str) -> MailView | No
 
 def counts(session: Session) -> Counts:
     """Return the company's numbers; only for somebody who `sees_all`, a rep must not read them."""
-    by_word = dict(
-        session.execute(select(Arrival.acceptance, func.count()).group_by(Arrival.acceptance)).tuples().all()
-    )
+    rows = session.execute(select(Arrival.acceptance, func.count()).group_by(Arrival.acceptance))
+    by_word = {word: number for word, number in rows}
     return Counts(sum(by_word.get(word, 0) for word in COUNTED), by_word.get("pending", 0))
 
 
 def rule_names(session: Session) -> dict[str, str]:
     """Return every rule's name by its id, to say `rule:<id>` in words."""
-    return dict(session.execute(select(RuleRow.id, RuleRow.name)).tuples().all())
+    return {rule_id: name for rule_id, name in session.execute(select(RuleRow.id, RuleRow.name))}
 
 
 def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:

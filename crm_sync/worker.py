@@ -199,3 +199,8 @@ class Worker:
                 pending = session.scalar(select(func.count()).where(Arrival.acceptance == "pending")) or 0
             report_worker(self._lag_seconds if self._listed else 0.0, pending)
             self._reported_at = now
+
+    def close(self) -> None:
+        """Release blobs and directory; the database is its opener's."""
+        self._blobs.close()
+        self._projector.close()
