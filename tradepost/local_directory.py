@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The directory of one host: a SQLite key-value file that milter children read and the projector writes."""
 
+import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,6 +28,8 @@ from tradepost.sqlite import connect, sqlite3
 
 log = logging.getLogger("tradepost.directory")
 
+_T = TypeVar("_T")
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS mark (
     id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, seq INTEGER NOT NULL, projected_at REAL NOT NULL
@@ -39,161 +42,203 @@ CREATE INDEX IF NOT EXISTS own_expires ON own (expires_at);
 CREATE TABLE IF NOT EXISTS turn (key TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_PUT_OWN = "INSERT OR REPLACE INTO own (key, value, expires_at) VALUES (?, ?, ?)"
+_OF_THESE = "IN (SELECT value FROM json_each(?))"
+
+# Rows of an old generation deleted in one transaction: a claim at arrival must not wait behind all of them.
+_SLICE = 2000
+# A broken directory is met by every mail; one line in so long tells it.
+_SILENCE_SECONDS = 60
+
+
+class _Unanswered(Exception):
+    """The file is fine or absent, but can't answer now; `cause` says why."""
+
+    def __init__(self, cause: Unanswered) -> None:
+        super().__init__(cause.value)
+        self.cause = cause
+
 
 class LocalDirectory:
-    """Reader and claimer: one per process, opened after the fork; callbacks run in threads, so every call holds a lock."""
+    """Reader and claimer: one per process, opened after the fork; callbacks run in threads, so every call holds a lock.
+
+    It never makes the file: that is the projector's, and an empty one would answer for it.  A call ends within
+    `deadline_ms`, waiting for the thread lock, opening and SQLite's locks included.
+    """
 
     def __init__(self, path: Path, *, deadline_ms: int = 20, stale_after_seconds: float = 300) -> None:
         self._path = path
-        self._deadline_ms = deadline_ms
+        self._deadline_seconds = deadline_ms / 1000
         self._stale_after = stale_after_seconds
         self._lock = threading.Lock()
         self._connection: Any = None
-        self._policy: tuple[tuple[int, int], Policy] | None = None
-
-    def _open(self) -> Any:
-        if self._connection is None:
-            self._connection = connect(self._path, busy_ms=self._deadline_ms, synchronous="NORMAL")
-            self._connection.executescript(_SCHEMA)
-        return self._connection
-
-    def _drop(self) -> None:
-        # A file that was deleted or replaced under us answers for ever from its old pages; open it anew.
-        if self._connection is not None:
-            try:
-                self._connection.close()
-            except sqlite3.Error:
-                pass
-            self._connection = None
+        self._inode: tuple[int, int] | None = None
+        self._policy: Policy | None = None
+        self._policy_mark = (-1, -1)  # generation and seq of the policy at hand
+        self._told_at: dict[str, float] = {}
 
     def state(self) -> DirectoryState | None:
-        with self._lock:
-            try:
-                return self._state()
-            except sqlite3.Error:
-                self._drop()
-                return None
-
-    def _state(self) -> DirectoryState | None:
-        row = self._open().execute("SELECT generation, seq, projected_at FROM mark").fetchone()
-        if row is None:
+        try:
+            return self._ask("state", _read_state)
+        except _Unanswered:
             return None
-        return DirectoryState(row[0], row[1], datetime.fromtimestamp(row[2], UTC))
 
     def policy(self) -> Policy | None:
-        with self._lock:
-            try:
-                row = (
-                    self._open()
-                    .execute(
-                        "SELECT d.generation, d.seq FROM derived d JOIN mark m ON d.generation = m.generation WHERE d.key = ?",
-                        (POLICY_KEY,),
-                    )
-                    .fetchone()
-                )
-                if row is None:
-                    return self._policy[1] if self._policy else None
-                if self._policy is None or self._policy[0] != tuple(row):
-                    blob = (
-                        self._open()
-                        .execute("SELECT value FROM derived WHERE generation = ? AND key = ?", (row[0], POLICY_KEY))
-                        .fetchone()
-                    )
-                    self._policy = (tuple(row), decode_fact(blob[0], Policy))
-                return self._policy[1]
-            except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
-                self._fails("policy", error)
-                return self._policy[1] if self._policy else None
+        try:
+            self._ask("policy", self._read_policy)
+        except _Unanswered:
+            pass  # the one at hand stays: whose domains are ours does not change by the minute
+        return self._policy
 
     def fetch(self, keys: Sequence[str]) -> dict[str, bytes] | Unknown:
-        with self._lock:
-            try:
-                state = self._state()
-                if state is None or (datetime.now(UTC) - state.projected_at).total_seconds() > self._stale_after:
-                    count_unknown(Unanswered.NO_MARK if state is None else Unanswered.STALE)
-                    return UNKNOWN
-                return self._fetch(state.generation, list(dict.fromkeys(keys)))
-            except sqlite3.Error as error:
-                self._fails("fetch", error)
-                return UNKNOWN
-
-    def _fetch(self, generation: int, keys: list[str]) -> dict[str, bytes]:
-        if not keys:
-            return {}
-        marks = ",".join("?" * len(keys))
-        connection = self._open()
-        own = connection.execute(
-            f"SELECT key, value FROM own WHERE key IN ({marks}) AND expires_at > ?",
-            (*keys, time.time()),
-        ).fetchall()
-        derived = connection.execute(
-            f"SELECT key, value FROM derived WHERE generation = ? AND key IN ({marks}) AND value IS NOT NULL",
-            (generation, *keys),
-        ).fetchall()
-        return {**dict(own), **dict(derived)}
+        return self._answer("fetch", lambda connection: self._read_facts(connection, keys))
 
     def claim(self, key: str, value: str, ttl_seconds: float) -> str | Unknown:
-        now = time.time()
-        with self._lock:
-            try:
-                connection = self._open()
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    row = connection.execute(
-                        "SELECT value FROM own WHERE key = ? AND expires_at > ?", (claim_key(key), now)
-                    ).fetchone()
-                    if row is None:
-                        connection.execute(
-                            "INSERT OR REPLACE INTO own (key, value, expires_at) VALUES (?, ?, ?)",
-                            (claim_key(key), value.encode(), now + ttl_seconds),
-                        )
-                    connection.execute("COMMIT")
-                except BaseException:
-                    connection.execute("ROLLBACK")
-                    raise
-                return value if row is None else bytes(row[0]).decode()
-            except sqlite3.Error as error:
-                self._fails("claim", error)
-                return UNKNOWN
+        own_key = _storable(claim_key(key))
+
+        def claim(connection: Any) -> str:
+            now = time.time()
+            row = connection.execute(
+                "SELECT value FROM own WHERE key = ? AND expires_at > ?", (own_key, now)
+            ).fetchone()
+            if row is not None:
+                return bytes(row[0]).decode()
+            connection.execute(_PUT_OWN, (own_key, value.encode(), now + ttl_seconds))
+            return value
+
+        return self._answer("claim", claim, begin="BEGIN IMMEDIATE")
 
     def next_turn(self, key: str) -> int | Unknown:
-        with self._lock:
-            try:
-                row = (
-                    self._open()
-                    .execute(
-                        "INSERT INTO turn (key, n) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET n = n + 1 RETURNING n",
-                        (key,),
-                    )
-                    .fetchall()
-                )
-                return int(row[0][0])
-            except sqlite3.Error as error:
-                self._fails("next-turn", error)
-                return UNKNOWN
+        def count(connection: Any) -> int:
+            rows = connection.execute(
+                "INSERT INTO turn (key, n) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET n = n + 1 RETURNING n",
+                (_storable(key),),
+            ).fetchall()
+            return int(rows[0][0])
+
+        return self._answer("next-turn", count, begin="BEGIN IMMEDIATE")
 
     def note(self, values: dict[str, bytes], ttl_seconds: float) -> None:
-        expires_at = time.time() + ttl_seconds
-        with self._lock:
-            try:
-                connection = self._open()
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(
-                    "INSERT OR REPLACE INTO own (key, value, expires_at) VALUES (?, ?, ?)",
-                    [(key, value, expires_at) for key, value in values.items()],
-                )
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._fails("note", error)
+        def put(connection: Any) -> None:
+            expires_at = time.time() + ttl_seconds
+            connection.executemany(_PUT_OWN, [(_storable(key), value, expires_at) for key, value in values.items()])
+
+        self._answer("note", put, begin="BEGIN IMMEDIATE")
 
     def close(self) -> None:
         with self._lock:
             self._drop()
 
-    def _fails(self, stage: str, error: Exception) -> None:
-        count_unknown(Unanswered.ERROR)
-        log.warning("directory %s failed: %s", stage, error)
+    def _answer(self, stage: str, read: Callable[[Any], _T], begin: str = "BEGIN") -> _T | Unknown:
+        try:
+            return self._ask(stage, read, begin)
+        except _Unanswered as unanswered:
+            count_unknown(unanswered.cause)
+            return UNKNOWN
+
+    def _ask(self, stage: str, read: Callable[[Any], _T], begin: str = "BEGIN") -> _T:
+        """Run `read` in one transaction, within the deadline.  Raises _Unanswered for whatever hinders it."""
+        until = time.monotonic() + self._deadline_seconds
+        if not self._lock.acquire(timeout=self._deadline_seconds):
+            raise _Unanswered(Unanswered.SLOW)
+        try:
+            return self._transact(self._open(until), read, begin, until)
+        except (sqlite3.Error, msgspec.MsgspecError, OSError, ValueError, TypeError) as error:
+            is_slow = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+            self._tell(stage, error)
+            if not is_slow:
+                self._drop()
+            raise _Unanswered(Unanswered.SLOW if is_slow else Unanswered.ERROR) from error
+        finally:
+            self._lock.release()
+
+    def _transact(self, connection: Any, read: Callable[[Any], _T], begin: str, until: float) -> _T:
+        connection.execute(f"PRAGMA busy_timeout = {_milliseconds_until(until)}")
+        # One snapshot: between the mark and the facts the projector may switch generations.
+        connection.execute(begin)
+        try:
+            result = read(connection)
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        return result
+
+    def _open(self, until: float) -> Any:
+        # A file that was deleted or replaced under us answers for ever from its old pages.
+        inode = _inode(self._path)
+        if self._connection is not None and inode == self._inode:
+            return self._connection
         self._drop()
+        if inode is None:
+            raise _Unanswered(Unanswered.NO_MARK)
+        connection = connect(self._path, busy_ms=_milliseconds_until(until), synchronous="NORMAL", create=False)
+        # The projector makes the tables right after the file, the last one last.
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'turn'").fetchone() is None:
+            connection.close()
+            raise _Unanswered(Unanswered.NO_MARK)
+        self._connection, self._inode = connection, inode
+        return connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.close()
+            except sqlite3.Error:
+                pass
+        self._connection = None
+        self._policy_mark = (-1, -1)  # another file may number its changes the same
+
+    def _tell(self, stage: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._told_at.get(stage, -_SILENCE_SECONDS) >= _SILENCE_SECONDS:
+            self._told_at[stage] = now
+            log.warning("%s: %s: %s", self._path, stage, error)
+
+    def _read_facts(self, connection: Any, keys: Sequence[str]) -> dict[str, bytes]:
+        row = connection.execute("SELECT generation, projected_at FROM mark").fetchone()
+        if row is None:
+            raise _Unanswered(Unanswered.NO_MARK)
+        generation, projected_at = row
+        now = time.time()
+        if now - projected_at > self._stale_after:
+            raise _Unanswered(Unanswered.STALE)
+        wanted = json.dumps([_storable(key) for key in dict.fromkeys(keys)])
+        own = connection.execute(f"SELECT key, value FROM own WHERE key {_OF_THESE} AND expires_at > ?", (wanted, now))
+        found = dict(own.fetchall())
+        derived = connection.execute(
+            f"SELECT key, value FROM derived WHERE generation = ? AND key {_OF_THESE} AND value IS NOT NULL",
+            (generation, wanted),
+        )
+        found.update(derived.fetchall())
+        return found
+
+    def _read_policy(self, connection: Any) -> None:
+        row = connection.execute(
+            "SELECT d.generation, d.seq, CASE WHEN d.generation = ? AND d.seq = ? THEN NULL ELSE d.value END "
+            "FROM mark m JOIN derived d ON d.generation = m.generation AND d.key = ? AND d.value IS NOT NULL",
+            (*self._policy_mark, POLICY_KEY),
+        ).fetchone()
+        if row is not None and row[2] is not None:
+            self._policy = decode_fact(row[2], Policy)
+            self._policy_mark = (row[0], row[1])
+
+
+def _read_state(connection: Any) -> DirectoryState | None:
+    row = connection.execute("SELECT generation, seq, projected_at FROM mark").fetchone()
+    if row is None:
+        return None
+    newer = connection.execute("SELECT 1 FROM derived WHERE generation > ? LIMIT 1", (row[0],)).fetchone()
+    return DirectoryState(row[0], row[1], datetime.fromtimestamp(row[2], UTC), rebuilding=newer is not None)
+
+
+def _milliseconds_until(until: float) -> int:
+    return max(1, int((until - time.monotonic()) * 1000))
+
+
+def _storable(key: str) -> str:
+    """Return the key as SQLite can hold it: addresses from broken mail hold halves of characters."""
+    return key if key.isascii() else key.encode("utf-8", "backslashreplace").decode()
 
 
 class LocalDirectoryWriter:
@@ -228,7 +273,7 @@ class LocalDirectoryWriter:
     def project(self, changes: Iterable[Change], at: datetime) -> int:
         mark = self._mark()
         if mark is None:
-            raise DirectoryError("the directory has no generation yet: rebuild it first")
+            raise DirectoryError(f"{self._path}: the directory has no generation yet: rebuild it first")
         generation, seq = mark
         with _Immediate(self._connection, self._path):
             seq = max(seq, self._put(generation, changes))
@@ -242,7 +287,7 @@ class LocalDirectoryWriter:
             self._connection.execute(
                 "INSERT INTO derived (generation, key, seq, value) VALUES (?, ?, ?, ?) ON CONFLICT (generation, key) "
                 "DO UPDATE SET seq = excluded.seq, value = excluded.value WHERE excluded.seq >= derived.seq",
-                (generation, change.key, change.seq, change.value),
+                (generation, _storable(change.key), change.seq, change.value),
             )
             last = max(last, change.seq)
         return last
@@ -250,9 +295,18 @@ class LocalDirectoryWriter:
     def begin_rebuild(self) -> int:
         mark = self._mark()
         generation = (mark[0] if mark else 0) + 1
-        with _Immediate(self._connection, self._path):
-            self._connection.execute("DELETE FROM derived WHERE generation >= ?", (generation,))
+        self._delete_generations(">=", generation)  # what a rebuild that was cut short left
         return generation
+
+    def _delete_generations(self, which: str, generation: int) -> None:
+        deleted = _SLICE
+        while deleted == _SLICE:
+            with _Immediate(self._connection, self._path):
+                deleted = self._connection.execute(
+                    "DELETE FROM derived WHERE (generation, key) IN "
+                    f"(SELECT generation, key FROM derived WHERE generation {which} ? LIMIT {_SLICE})",
+                    (generation,),
+                ).rowcount
 
     def fill(self, generation: int, changes: Iterable[Change]) -> None:
         with _Immediate(self._connection, self._path):
@@ -264,11 +318,14 @@ class LocalDirectoryWriter:
                 "INSERT OR REPLACE INTO mark (id, generation, seq, projected_at) VALUES (1, ?, ?, ?)",
                 (generation, seq, at.timestamp()),
             )
-            self._connection.execute("DELETE FROM derived WHERE generation <> ?", (generation,))
+        self._delete_generations("<>", generation)
 
     def heartbeat(self, at: datetime) -> None:
+        if self._mark() is None:
+            raise DirectoryError(f"{self._path}: the directory has no generation yet: rebuild it first")
         with _Immediate(self._connection, self._path):
             self._connection.execute("UPDATE mark SET projected_at = ?", (at.timestamp(),))
+            self._connection.execute("DELETE FROM own WHERE expires_at < ?", (time.time(),))
 
     def close(self) -> None:
         self._connection.close()
