@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Milter, worker, metrics and web beside a private Postfix, run by an unprivileged user as in production."""
 
-import contextlib
 import grp
 import json
 import os
@@ -9,6 +8,7 @@ import pwd
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 import urllib.error
@@ -183,10 +183,7 @@ class ServiceStack:
     def answers(self, name: str, since: float = 0.0) -> bool:
         """Tell whether a part works: the socket or page answers, or the worker wrote to the directory after `since`."""
         if name == "milter":
-            with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
-                probe.connect(str(self.socket))
-                return True
-            return False
+            return _milter_answers(self.socket)
         if name == "sync":
             return self._projected_at() >= since
         return _page_answers(f"{self.metrics_url}/healthz" if name == "metrics" else self.web_url)
@@ -234,6 +231,19 @@ class ServiceStack:
         if check and done.returncode != 0:
             raise SandboxError(f"tradepost {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
         return done
+
+
+def _milter_answers(path: Path) -> bool:
+    """Open the milter protocol as Postfix does: connect() alone succeeds as soon as the supervisor listens."""
+    offer = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF)  # version, actions, protocol: all that exist
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(str(path))
+            probe.sendall(offer)
+            return probe.recv(5)[4:] == b"O"
+        except OSError:
+            return False
 
 
 def render_toml(tables: Tables) -> str:
