@@ -203,7 +203,8 @@ class LocalDirectory:
         now = time.time()
         if now - projected_at > self._stale_after:
             raise _Unanswered(Unanswered.STALE)
-        wanted = json.dumps([_storable(key) for key in dict.fromkeys(keys)])
+        asked = {_storable(key): key for key in keys}
+        wanted = json.dumps(list(asked))
         own = connection.execute(f"SELECT key, value FROM own WHERE key {_OF_THESE} AND expires_at > ?", (wanted, now))
         found = dict(own.fetchall())
         derived = connection.execute(
@@ -211,7 +212,7 @@ class LocalDirectory:
             (generation, wanted),
         )
         found.update(derived.fetchall())
-        return found
+        return {asked[key]: value for key, value in found.items()}
 
     def _read_policy(self, connection: Any) -> None:
         row = connection.execute(
