@@ -43,7 +43,7 @@ class Arrival(Base):
     accepted_at: Mapped[datetime | None]
     __table_args__ = (
         Index(None, "instance", "queue_id"),
-        Index("ix_arrival_open", "arrived_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index("ix_arrival_open", "recorded_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
         Index(None, "acceptance", "direction"),
     )
 
