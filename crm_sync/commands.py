@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from crm_sync.blobs import BlobStore
 from crm_sync.company import apply_company, apply_rules
 from crm_sync.company_file import parse_company, read_toml
+from crm_sync.confirmation import make_confirmer
 from crm_sync.database import Database, WorkerLock, open_database
 from crm_sync.policy_store import fetch_policy, fetch_rules
 from crm_sync.projector import Projector
@@ -62,7 +63,7 @@ def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> 
         read=partial(parse_message, payloads=True),
         analyst=load_analyst(),
         projector=make_projector(settings, opened),
-        follower=None,
+        follower=make_confirmer(settings),
         settings=settings.worker,
         stop=stop,
     )

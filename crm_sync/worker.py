@@ -40,6 +40,9 @@ class Follower(Protocol):
     def poll(self, session: Session) -> int:
         """Read on, write what was learned, return how many arrivals changed."""
 
+    def close(self) -> None:
+        """Let go of the log."""
+
 
 class Worker:
     """One worker.  Everything it needs is handed in; `run` serves until `stop` is set."""
@@ -201,6 +204,8 @@ class Worker:
             self._reported_at = now
 
     def close(self) -> None:
-        """Release blobs and directory; the database is its opener's."""
+        """Release blobs, directory and mail log; the database is its opener's."""
         self._blobs.close()
+        if self._follower is not None:
+            self._follower.close()
         self._projector.close()
