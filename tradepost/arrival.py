@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -39,8 +40,11 @@ _decoder = msgspec.json.Decoder(Arrival)
 
 
 def encode_arrival(arrival: Arrival) -> bytes:
-    """Return one line of JSON without its line end."""
-    return _encoder.encode(arrival)
+    """Return one line of JSON without its line end.  Halves of characters (surrogates) are kept as their escapes."""
+    try:
+        return _encoder.encode(arrival)
+    except UnicodeEncodeError:  # an address or a macro of broken mail: it must not cost the entry
+        return _encoder.encode(_escape(msgspec.to_builtins(arrival)))
 
 
 def decode_arrival(line: bytes) -> Arrival:
@@ -52,8 +56,18 @@ def decode_arrival(line: bytes) -> Arrival:
         return _decoder.decode(line)
     except msgspec.MsgspecError as error:
         raise UnreadableEntry(f"first line is no journal entry: {error}") from error
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, RecursionError) as error:
         raise UnreadableEntry(f"first line is no journal entry: {error}") from error
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_escape(key): _escape(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escape(item) for item in value]
+    return value
 
 
 class _Versioned(msgspec.Struct):

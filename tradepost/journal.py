@@ -7,7 +7,9 @@ with spaces where the mail was streamed, and then the raw message bytes.
 """
 
 import errno
+import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +22,8 @@ from ulid import ULID
 
 from tradepost.arrival import Arrival, UnreadableEntry, decode_arrival, encode_arrival
 from tradepost.errors import Refusal
+
+log = logging.getLogger("tradepost.journal")
 
 # Room kept at the front of a streamed entry for its first line; a longer line costs one copy of the file.
 HEAD_ROOM = 128 * 1024
@@ -61,7 +65,11 @@ class Draft:
         self._path = journal.tmp / f"{entry_id}.{os.getpid()}"
         self._file: BinaryIO | None = open(self._path, "xb", buffering=0)  # noqa: SIM115 - closed by commit or abandon
         self._written = 0
-        self._file.write(b" " * (HEAD_ROOM - 1) + b"\n")
+        try:
+            _write_all(self._file, b" " * (HEAD_ROOM - 1) + b"\n")
+        except OSError:
+            self.abandon()
+            raise
 
     def write(self, chunk: bytes) -> None:
         """Append message bytes.  Raises OSError (disk full) and JournalFull; the draft is then still to be abandoned."""
@@ -198,6 +206,8 @@ class Journal:
     def read(self, entry_id: str) -> Entry:
         """Read one entry's first line.  Raises FileNotFoundError, OSError, or UnreadableEntry for `fail`."""
         path = self.new / entry_id
+        if path.is_dir():
+            raise UnreadableEntry("is a folder")
         with open(path, "rb") as file:
             line = file.readline(HEAD_LIMIT)
             if not line.endswith(b"\n"):
@@ -219,7 +229,10 @@ class Journal:
     def fail(self, entry_id: str, reason: str) -> None:
         """Put an entry aside with its reason; nothing is lost and `retry` brings it back."""
         note = self.failed / f"{entry_id}.reason"
-        note.write_text(reason + "\n", encoding="utf-8")
+        try:
+            note.write_text(reason + "\n", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:  # disk full: the entry itself still goes aside, else it would stop all behind it
+            log.warning("%s: its reason can't be kept: %s (%s)", entry_id, error, reason)
         os.rename(self.new / entry_id, self.failed / entry_id)
         sync_folder(self.failed)
         sync_folder(self.new)
@@ -236,6 +249,7 @@ class Journal:
         os.rename(self.failed / entry_id, self.new / entry_id)
         (self.failed / f"{entry_id}.reason").unlink(missing_ok=True)
         sync_folder(self.new)
+        sync_folder(self.failed)
 
     def sweep(self, older_than_seconds: float = 3600) -> int:
         """Remove drafts whose writer is gone.  Returns how many."""
@@ -252,15 +266,14 @@ class Journal:
 
     def depth(self) -> Depth:
         """Count what waits and how old the oldest is, by its id's own time."""
-        names = os.listdir(self.new)
-        oldest = 0.0
-        if names:
-            try:
-                oldest = max(0.0, time.time() - ULID.from_str(min(names)).timestamp)
-            except ValueError:
-                oldest = 0.0
+        names = sorted(os.listdir(self.new))
+        born_at = next((at for name in names if (at := _born_at(name)) is not None), None)
+        oldest = 0.0 if born_at is None else max(0.0, time.time() - born_at)
         failed = sum(1 for name in os.listdir(self.failed) if not name.endswith(".reason"))
         return Depth(len(names), oldest, failed)
+
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?\+00:00(?= )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,16 +298,18 @@ class SeenList:
         self._lock = threading.Lock()  # sessions are threads
 
     def note(self, queue_id: str, entry_id: str, reason: str, at: datetime | None = None) -> None:
-        """Append one line in one write, so that several processes never mix theirs.  Raises OSError."""
+        """Append one line in one write, so that several processes never mix theirs.  Raises OSError, also for half a line."""
         at = at or datetime.now(UTC)
         day = f"{at:%Y%m%d}"
-        line = f"{at.isoformat()} {self._instance} {queue_id} {entry_id or '-'} {reason}\n"
+        words = (at.isoformat(), self._instance, queue_id, entry_id, reason)
+        line = (" ".join("_".join(word.split()) or "-" for word in words) + "\n").encode("utf-8", "backslashreplace")
         with self._lock:
             if day != self._day:
                 self.close()
                 self._fd = os.open(self._folder / day, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 self._day = day
-            os.write(self._fd, line.encode("utf-8", "replace"))
+            if os.write(self._fd, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder / day))
 
     def close(self) -> None:
         """Close today's file."""
@@ -304,25 +319,39 @@ class SeenList:
 
 
 def read_seen(folder: Path, since: datetime | None = None) -> Iterator[Sighting]:
-    """Yield every sighting since that time, oldest day first; a torn last line is passed over."""
+    """Yield every sighting since that time, oldest day first; a torn line is passed over, also where another follows it."""
     first = f"{since:%Y%m%d}" if since else ""
-    for name in sorted(os.listdir(folder)):
+    for name in _days(folder):
         if name < first:
             continue
         with open(folder / name, encoding="utf-8", errors="replace") as file:
             for line in file:
-                fields = line.rstrip("\n").split(" ", 4)
-                if len(fields) != 5:
-                    continue
-                at = datetime.fromisoformat(fields[0])
-                if since is None or at >= since:
-                    yield Sighting(at, fields[1], fields[2], "" if fields[3] == "-" else fields[3], fields[4])
+                sighting = _parse_sighting(line)
+                if sighting is not None and (since is None or sighting.at >= since):
+                    yield sighting
+
+
+def _parse_sighting(line: str) -> Sighting | None:
+    if not line.endswith("\n"):
+        return None
+    stamps = list(_STAMP.finditer(line))
+    if not stamps:
+        return None
+    fields = line[stamps[-1].start() : -1].split(" ")  # what stands before the last stamp was cut short by a full disk
+    if len(fields) != 5:
+        return None
+    at, instance, queue_id, entry_id, reason = fields
+    return Sighting(datetime.fromisoformat(at), instance, queue_id, "" if entry_id == "-" else entry_id, reason)
+
+
+def _days(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if len(name) == 8 and name.isdigit())
 
 
 def prune_seen(folder: Path, days: int, now: datetime | None = None) -> int:
     """Remove days older than that.  Returns how many files went."""
     edge = f"{(now or datetime.now(UTC)) - timedelta(days=days):%Y%m%d}"
-    old = [name for name in os.listdir(folder) if name < edge]
+    old = [name for name in _days(folder) if name < edge]
     for name in old:
         (folder / name).unlink(missing_ok=True)
     return len(old)
@@ -335,6 +364,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _born_at(entry_id: str) -> float | None:
+    """Return the Unix time in an id; None for the name of a foreign file."""
+    try:
+        return ULID.from_str(entry_id).timestamp
+    except ValueError:
+        return None
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:
