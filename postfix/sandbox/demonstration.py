@@ -162,16 +162,20 @@ class Demonstration:
 
     def _look(self) -> None:
         # The journal first: an entry leaves it only after the ledger has it, so between the two looks none is missed.
-        waiting = set(Journal(self._stack.settings.journal_dir).waiting()) if self._has_journal() else set()
+        journaled = self._journaled()
         ledger = self._recorded()
         for trip in self.trips:
             if trip.queue_id is not None:
-                known = waiting | set(ledger.get(trip.queue_id, {}))
+                known = journaled | set(ledger.get(trip.queue_id, {}))
                 trip.marked = trip.entry_id is not None and trip.entry_id in known
                 trip.recorded = any(word in COUNTED for word in ledger.get(trip.queue_id, {}).values())
 
-    def _has_journal(self) -> bool:
-        return (self._stack.settings.journal_dir / "new").is_dir()
+    def _journaled(self) -> set[str]:
+        """Return the ids of all entries that wait or were put aside."""
+        journal = Journal(self._stack.settings.journal_dir)
+        if not journal.new.is_dir():
+            return set()  # no milter has ever run here
+        return set(journal.waiting()) | {entry_id for entry_id, _ in journal.failures()}
 
     def _recorded(self) -> dict[str, dict[str, str]]:
         """Return queue id -> entry id -> acceptance, read on a fresh connection."""

@@ -137,6 +137,18 @@ class PrivatePostfix:
         signed = Login(login, self._passwords[login]) if login is not None else None
         return Mailer(self.site.submission_port, login=signed)
 
+    def arrive(self, sender: str, recipients: Sequence[str], content: bytes, *, smtputf8: bool = False) -> str:
+        """Send one mail from outside.  Returns its queue id; raises smtplib.SMTPException when it is refused."""
+        with self.arriving() as session:
+            return session.send(sender, recipients, content, smtputf8=smtputf8)
+
+    def submit(
+        self, login: str, sender: str, recipients: Sequence[str], content: bytes, *, smtputf8: bool = False
+    ) -> str:
+        """Send one mail as a rep.  Returns its queue id; raises smtplib.SMTPException when it is refused."""
+        with self.submitting(login) as session:
+            return session.send(sender, recipients, content, smtputf8=smtputf8)
+
     def wait_for(self, queue_ids: Iterable[str], seconds: float = 30) -> None:
         """Return when each of these has left the queue.  Raises SandboxError naming those that have not."""
         waiting = set(queue_ids)
