@@ -6,6 +6,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from admin_web.browser_sessions import ROTATE_AFTER, SESSION_LASTS, find_session, rotate_session
 from admin_web.room import room
+from crm_sync.database import DatabaseError
+from crm_sync.schema import check_schema, fetch_revision
 
 COOKIE = "tradepost_session"
 # A new endpoint is closed until somebody writes it down here.
@@ -25,6 +27,7 @@ def _let_in() -> AnyResponse | None:
     cookie = request.cookies.get(COOKIE, "")
     if request.endpoint != "static" and cookie:
         now = room().clock()
+        _check_revision()
         with room().database.reading() as session:
             signed_in = find_session(session, cookie, now)
         if signed_in is not None:
@@ -37,6 +40,15 @@ def _let_in() -> AnyResponse | None:
     if request.endpoint in FRAGMENTS or request.method != "GET":
         abort(401)
     return redirect(url_for("sign_in.show"), 303)
+
+
+def _check_revision() -> None:
+    """Refuse to guess what tables mean that were changed under a running program."""
+    if fetch_revision(room().database) != room().revision:
+        check_schema(room().database)
+        raise DatabaseError(
+            f"{room().database.path}: the schema was changed while this ran; start 'tradepost web' again"
+        )
 
 
 def _hand_out(response: Response) -> Response:

@@ -18,6 +18,7 @@ from admin_web.room import Room, install_room
 from admin_web.security import install_headers
 from admin_web.words import install_words
 from crm_sync.database import Database
+from crm_sync.schema import head_revision
 from tradepost.health import Readings
 from tradepost.metrics_server import Observer
 from tradepost.settings import Settings
@@ -50,9 +51,15 @@ def create_app(
         WTF_CSRF_TIME_LIMIT=None,  # as long as the browser session
         WTF_CSRF_SSL_STRICT=False,  # wants a Referer, which we tell browsers not to send
     )
-    install_room(
-        app.extensions, Room(settings, database, clock, read or Observer(settings).read, Attempts(time.monotonic))
+    parts = Room(
+        settings=settings,
+        database=database,
+        revision=head_revision(),
+        clock=clock,
+        read=read or Observer(settings).read,
+        attempts=Attempts(time.monotonic),
     )
+    install_room(app.extensions, parts)
     # The order of these is the order in which a request passes them.
     install_languages(app)
     install_errors(app)

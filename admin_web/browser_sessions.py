@@ -73,9 +73,15 @@ def peek_signin_token(session: Session, token: str, now: datetime) -> str | None
 
 def use_signin_token(session: Session, token: str, now: datetime) -> int | None:
     """Use a link up and return whose it is; None: used, expired or never made.  One statement, so it works once."""
+    present = select(Person.id).where(Person.left_at.is_(None))
     return session.execute(
         update(SigninToken)
-        .where(SigninToken.token_sha256 == digest(token), SigninToken.used_at.is_(None), SigninToken.expires_at > now)
+        .where(
+            SigninToken.token_sha256 == digest(token),
+            SigninToken.used_at.is_(None),
+            SigninToken.expires_at > now,
+            SigninToken.person_id.in_(present),
+        )
         .values(used_at=now)
         .returning(SigninToken.person_id)
     ).scalar_one_or_none()

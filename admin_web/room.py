@@ -19,10 +19,15 @@ _KEY = "tradepost"
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The parts behind the pages.  `clock` gives the aware UTC time, `read` looks at journal, directory and processes."""
+    """The parts behind the pages.
+
+    `revision` is the schema these pages were written for, `clock` gives the aware UTC time, `read` looks at journal,
+    directory and processes.
+    """
 
     settings: Settings
     database: Database
+    revision: str
     clock: Callable[[], datetime]
     read: Callable[[], Readings]
     attempts: Attempts

@@ -44,7 +44,8 @@ class State:
     recorded: int
     accepted: int | None
     pending: int
-    lines: tuple[Line, ...]
+    journal: Line
+    lines: tuple[Line, ...]  # of every other part
 
     @property
     def is_even(self) -> bool:
@@ -54,7 +55,7 @@ class State:
     @property
     def tone(self) -> Tone:
         """The worst of all."""
-        tones = {line.tone for line in self.lines} | ({Tone.GOOD} if self.is_even else {Tone.BAD})
+        tones = {line.tone for line in (self.journal, *self.lines)} | ({Tone.GOOD} if self.is_even else {Tone.BAD})
         return next(tone for tone in (Tone.BAD, Tone.WARNING, Tone.GOOD) if tone in tones)
 
 
@@ -66,12 +67,12 @@ def describe_state(counts: Counts, readings: Readings) -> State:
         recorded=counts.recorded,
         accepted=None if waiting is None else counts.recorded + waiting,
         pending=counts.pending,
+        journal=_journal(journal),
         lines=tuple(_lines(readings)),
     )
 
 
 def _lines(readings: Readings) -> Iterator[Line]:
-    yield _journal(readings.journal)
     yield Line(gettext("Database"), Tone.GOOD, gettext("answers"))
     yield _worker(readings)
     yield _milter(readings.milter)

@@ -17,19 +17,22 @@ function entries(root) {
   return new Set(Array.from(root.querySelectorAll("[data-entry]"), (row) => row.dataset.entry));
 }
 
-// Replaces the part that moves, without closing what is open or taking the focus from under the reader.
+// Replaces the part that moves, without closing what was opened or taking the focus from under the reader.
 function swap(live, html) {
   const before = entries(live);
-  const open = new Set(Array.from(live.querySelectorAll("[data-entry] details[open]"), (d) => d.closest("[data-entry]").dataset.entry));
+  const opened = new Map(Array.from(live.querySelectorAll("details[id]"), (part) => [part.id, part.open]));
   const focused = live.contains(document.activeElement) ? document.activeElement : null;
   const row = focused && focused.closest("[data-entry]");
   const wanted = row && { entry: row.dataset.entry, tag: focused.tagName.toLowerCase() };
   const fresh = new DOMParser().parseFromString(html, "text/html");
   localTimes(fresh);
   live.replaceChildren(...fresh.body.childNodes);
-  for (const item of live.querySelectorAll("[data-entry]")) {
-    if (open.has(item.dataset.entry)) item.querySelector("details").open = true;
-    if (wanted && wanted.entry === item.dataset.entry) item.querySelector(wanted.tag).focus({ preventScroll: true });
+  for (const part of live.querySelectorAll("details[id]")) {
+    if (opened.has(part.id)) part.open = opened.get(part.id);
+  }
+  if (wanted) {
+    const again = live.querySelector(`[data-entry="${wanted.entry}"] ${wanted.tag}`);
+    if (again) again.focus({ preventScroll: true });
   }
   return Array.from(entries(live)).filter((entry) => !before.has(entry)).length;
 }
