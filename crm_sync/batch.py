@@ -71,7 +71,7 @@ class Batch:
     def _load_of(self, email: str) -> int:
         if self._loads is None:
             rows = self.session.execute(select(Person.id, Person.open_conversations))
-            self._loads = dict(rows.tuples().all())
+            self._loads = dict(rows.all())
         person = self.view.person_ids[email]
         return self._loads[person] + self._load_changes[person]
 

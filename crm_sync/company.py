@@ -133,7 +133,7 @@ def _apply_teams(session: Session, file: CompanyFile) -> list[str]:
 
 
 def _apply_people(session: Session, entries: Sequence[PersonEntry], dirty: DirtyKeys) -> list[str]:
-    teams = dict(session.execute(select(Team.name, Team.id)).tuples().all())
+    teams = dict(session.execute(select(Team.name, Team.id)).all())
     people = {row.email: row for row in session.scalars(select(Person))}
     lines = []
     for entry in entries:
@@ -179,7 +179,7 @@ def _apply_keys(
 ) -> list[str]:
     """Make these the logins or addresses of a person.  Raises CompanyFileError when one is somebody else's."""
     owners: dict[str, int | None] = dict(
-        session.execute(select(column, model.person_id).where(column.in_(wanted))).tuples().all()
+        session.execute(select(column, model.person_id).where(column.in_(wanted))).all()
     )
     for key, owner in owners.items():
         if owner != person.id:
@@ -195,7 +195,7 @@ def _apply_keys(
 
 
 def _apply_pools(session: Session, entries: Sequence[PoolEntry]) -> list[str]:
-    people = dict(session.execute(select(Person.email, Person.id)).tuples().all())
+    people = dict(session.execute(select(Person.email, Person.id)).all())
     pools = {row.name: row for row in session.scalars(select(Pool))}
     lines = []
     for position, entry in enumerate(entries):

@@ -17,7 +17,7 @@ from tradepost.addresses import address_key, is_free_mail, registrable_domain
 
 def apply_customers(session: Session, entries: Sequence[CustomerEntry], dirty: DirtyKeys) -> list[str]:
     """Make the records say what the entries say; return one line per difference.  Raises CompanyFileError."""
-    people = dict(session.execute(select(Person.email, Person.id)).tuples().all())
+    people = dict(session.execute(select(Person.email, Person.id)).all())
     lines: list[str] = []
     for entry in entries:
         owner = address_key(entry.owner) if entry.owner else ""

@@ -31,7 +31,7 @@ class Database:
         self.path = path
         self.writer = writer
         self._reader = reader
-        self._inode = _inode(path)
+        self._inode: tuple[int, int] | None = None
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -68,8 +68,8 @@ def open_database(url: str, *, busy_ms: int = BUSY_MS, create: bool = False) -> 
     Raises DatabaseError.  Whether its schema fits is asked by `crm_sync.schema.check_schema`.
     """
     path = _sqlite_path(url)
-    if not create and not path.exists():
-        raise _missing(path)
+    if not create:
+        _refuse_missing(path)
     if create:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,6 +78,7 @@ def open_database(url: str, *, busy_ms: int = BUSY_MS, create: bool = False) -> 
     database = Database(url, path, _engine(path, busy_ms, read_only=False), _engine(path, busy_ms, read_only=True))
     with explained(path), database.writer.connect() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        database.check_present()
     return database
 
 
@@ -126,12 +127,22 @@ def _inode(path: Path) -> tuple[int, int] | None:
     return stat.st_dev, stat.st_ino
 
 
+def _refuse_missing(path: Path) -> None:
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except OSError as error:
+        raise DatabaseError(f"{path}: {_NO_RIGHT}") from error
+
+
 def _missing(path: Path) -> DatabaseError:
     return DatabaseError(
         f"{path}: there is no database; 'tradepost database upgrade' makes one, a backup brings it back"
     )
 
 
+_NO_RIGHT = "no right to open the database; it and its folder must belong to the service user"
 # Beginnings of SQLite's own texts, each with what it means for an administrator.
 _CAUSES = (
     (
@@ -140,10 +151,7 @@ _CAUSES = (
     ),
     ("file is not a database", "the file is no SQLite database; restore a backup or move the file away"),
     ("database disk image is malformed", "the database is damaged; restore a backup"),
-    (
-        "unable to open database file",
-        "no right to open the database; it and its folder must belong to the service user",
-    ),
+    ("unable to open database file", _NO_RIGHT),
     (
         "attempt to write a readonly database",
         "no right to write; the database and its folder must belong to the service user",

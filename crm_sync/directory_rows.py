@@ -201,4 +201,4 @@ def _pools(session: Session, conversations: Collection[int]) -> dict[int, str]:
         .where(ConversationPool.conversation_id.in_(conversations))
         .order_by(Pool.position.desc(), Pool.id.desc())
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())

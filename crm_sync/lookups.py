@@ -157,7 +157,7 @@ def _fetch_parties(session: Session, wanted: Wanted, found: Lookups) -> None:
     domains = session.execute(
         select(CustomerDomain.domain, CustomerDomain.customer_id).where(CustomerDomain.domain.in_(wanted.domains))
     )
-    found.domains = dict(domains.tuples().all())
+    found.domains = dict(domains.all())
     keys = {state.customer_id for state in found.contacts.values()} | set(found.domains.values())
     keys |= {state.customer_id for state in found.conversations.values()}
     keys.discard(None)

@@ -98,7 +98,7 @@ def _make_lead(batch: Batch, letter: Letter, party: str, owner_id: int | None, p
     batch.found.customers[key] = lead
     if domain:
         # Its unique key decides which of two workers made the lead; the other one's transaction starts anew.
-        batch.insert(CustomerDomain, domain=domain, customer_id=key)
+        batch.rows.add(CustomerDomain, domain=domain, customer_id=key)
         batch.found.domains[domain] = key
         batch.dirty.domains.add(domain)
     return lead
@@ -112,7 +112,7 @@ def _make_contact(batch: Batch, letter: Letter, party: str, customer: CustomerSt
             (a.name for a in (message.from_, *message.to, *message.cc) if a.name and a.address.lower() == party), ""
         )
     key = batch.insert(Contact, customer_id=customer.id, name=name, created_at=batch.now)
-    batch.insert(ContactAddress, address_key=party, contact_id=key)
+    batch.rows.add(ContactAddress, address_key=party, contact_id=key)
     batch.found.contacts[party] = ContactState(key, customer.id)
     batch.dirty.addresses.add(party)
     return key

@@ -69,7 +69,7 @@ def fetch_policy(session: Session) -> PolicyView:
 
 
 def _people(session: Session, rows: list[PersonRow], emails: dict[int, str]) -> tuple[Person, ...]:
-    teams = dict(session.execute(select(Team.id, Team.name)).tuples().all())
+    teams = dict(session.execute(select(Team.id, Team.name)).all())
     logins, addresses = defaultdict(list), defaultdict(list)
     for owner, login in session.execute(select(PersonLogin.person_id, PersonLogin.login).order_by(PersonLogin.login)):
         logins[owner].append(login)

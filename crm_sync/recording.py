@@ -102,7 +102,7 @@ def _record_again(batch: Batch, letter: Letter, stored: Verdict, before: Message
     conversation = batch.found.conversations[before.conversation_id]
     batch.rows.flush(batch.session)  # the first arrival may lie in this very batch
     known = select(MessageRecipient.address_key, MessageRecipient.kind).where(MessageRecipient.message_id == before.id)
-    add_recipients(batch, letter, before.id, set(batch.session.execute(known).tuples()))
+    add_recipients(batch, letter, before.id, set(batch.session.execute(known)))
     decision = _decide(batch, letter, conversation)
     join_again(batch, letter, decision, conversation)
     counterpart = Counterpart(decision.known.customer, decision.known.contact_id)

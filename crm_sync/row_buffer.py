@@ -9,12 +9,15 @@ from sqlalchemy.orm import Session
 
 from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import Activity, ConversationParticipant, ConversationPool, Event, MessageAnchor
+from crm_sync.models.customers import ContactAddress, CustomerDomain
 from crm_sync.models.mail import Arrival, Blob, MessagePart, MessageRecipient, MessageText
 
 # What is referred to comes before what refers to it.
 _ORDER: tuple[Table, ...] = tuple(
     table(model)
     for model in (
+        CustomerDomain,
+        ContactAddress,
         Blob,
         Arrival,
         MessageRecipient,
