@@ -21,6 +21,7 @@ from tradepost.verdict import Direction, Recording
 
 SANDBOX = Path(__file__).parents[2] / "postfix" / "sandbox"
 SALES, LI_NA = "sales@brightway.example", "li.na@brightway.example"
+DEAD = "{ unix:tradepost/nobody-listens-here, default_action=accept }"
 BUYER = Stranger("203.0.113.9", "mail.buyer.example")
 MAILBOXES = ("@brightway.example", SALES, "info@brightway.example", LI_NA)
 
@@ -122,7 +123,7 @@ FORGERIES = [
 @pytest.mark.parametrize("milter", ["alive", "dead"])
 def test_a_forged_mark_never_reaches_a_mailbox(stack: ServiceStack, forged: bytes, milter: str) -> None:
     if milter == "dead":
-        stack.postfix.configure(milters=["unix:tradepost/nobody-listens-here"])
+        stack.postfix.configure(milters=[DEAD])
     try:
         queue_id = send(stack, forged + INQUIRY % b"forged")
         for copy in stack.postfix.delivered(queue_id):
@@ -143,7 +144,7 @@ REPLY = (
 def test_our_marks_never_leave(stack: ServiceStack, milter: str) -> None:
     before = len(stack.postfix.outside.mails())
     if milter == "dead":
-        stack.postfix.configure(milters=["unix:tradepost/nobody-listens-here"])
+        stack.postfix.configure(milters=[DEAD])
     try:
         with stack.postfix.submitting("li.na") as session:
             queue_id = session.send(SALES, ["ann@buyer.example"], REPLY % b"r1")
