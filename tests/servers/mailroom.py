@@ -137,12 +137,14 @@ class MailRoom:
     follower: Follower | None = None
     settings: WorkerSettings = field(default_factory=lambda: WorkerSettings(batch_ms=60_000))
     clock: datetime = START
+    is_new: bool = True
 
     def __post_init__(self) -> None:
         self.database: Database = open_database(f"sqlite:///{self.root / 'tradepost.sqlite'}", create=True, busy_ms=200)
-        upgrade_schema(self.database)
-        with self.database.writing() as session:
-            apply_company(session, parse_company(COMPANY, "company"))
+        if self.is_new:
+            upgrade_schema(self.database)
+            with self.database.writing() as session:
+                apply_company(session, parse_company(COMPANY, "company"))
         self.journal = Journal(self.root / "journal", Reserve(0, 0))
         self.journal.create()
         self.directory_file = self.root / "directory.sqlite"
@@ -156,7 +158,7 @@ class MailRoom:
         return kind(
             database=self.database,
             journal=self.journal,
-            blobs=self.blobs,
+            blobs=BlobStore(self.blobs.root),
             read=partial(parse_message, payloads=True),
             analyst=PlainAnalyst(),
             projector=self.projector(),
@@ -215,6 +217,7 @@ class MailRoom:
     def close(self) -> None:
         """Release everything."""
         self.worker.close()
+        self.blobs.close()
         self.database.close()
 
 
