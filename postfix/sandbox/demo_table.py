@@ -35,11 +35,11 @@ def render_table(stack: ServiceStack, trips: Iterable[Trip], manager: str) -> Ta
     """Return the table; `manager` is the address of somebody who may see every record."""
     rows = _read_rows(stack, manager)
     table = Table(box=None, pad_edge=False, header_style="bold", row_styles=("", "on grey11"))
-    for name, width in (("subject", 34), ("category", 9), ("priority", 8)):
+    for name, width in (("subject", 40), ("category", 9), ("priority", 8)):
         table.add_column(name, max_width=width, no_wrap=True, overflow="ellipsis", min_width=min(width, 8))
     table.add_column("language", no_wrap=True)
     table.add_column("country", no_wrap=True)
-    for name, width in (("owner", 12), ("customer", 22)):
+    for name, width in (("owner", 12), ("customer", 24)):
         table.add_column(name, max_width=width, no_wrap=True, overflow="ellipsis")
     table.add_column("ms", justify="right", no_wrap=True)
     for trip in trips:
