@@ -5,22 +5,24 @@ What business people change (people, pools, rules) is not here: it lives in the 
 documentation: `tradepost settings show --all` and tradepost.toml(5) print it.
 """
 
+import ipaddress
 import json
 import os
 import socket
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from tradepost.errors import Refusal
 
 DEFAULT_PATH = Path("/etc/tradepost/tradepost.toml")
+_PREFIX = "TRADEPOST_"
 
 Bytes = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class SettingsError(Refusal, ValueError):
@@ -59,6 +61,7 @@ class MilterSettings(_Table):
 
     socket: str = Field(
         default="unix:/var/spool/postfix/tradepost/milter.sock",
+        pattern=r"^(unix:/.+|inet:.+:[0-9]+)$",
         description="unix:PATH or inet:HOST:PORT.  Debian chroots smtpd: PATH lies inside the queue directory.",
     )
     socket_mode: str = Field(default="0660", pattern=r"^0?[0-7]{3}$", description="Permissions of the unix socket.")
@@ -80,12 +83,25 @@ class MilterSettings(_Table):
         description="true: a mail that can't be journaled is refused with 451 instead of passing.  An explicit choice.",
     )
 
+    @field_validator("trusted_networks")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network)  # its ValueError names the network
+        return networks
+
+    @model_validator(mode="after")
+    def _deadlines_in_order(self) -> Self:
+        if self.soft_deadline_ms >= self.watchdog_seconds * 1000:
+            raise ValueError("soft_deadline_ms must end before watchdog_seconds, or the child is killed instead")
+        return self
+
 
 class JournalSettings(_Table):
     """The folder of fsynced entries: the truth until the database has it."""
 
     reserve_bytes: Bytes = Field(default=1_073_741_824, description="Free bytes that must stay on the file system.")
-    reserve_percent: Annotated[float, Field(ge=0, le=90)] = Field(
+    reserve_percent: Annotated[float, Field(ge=0, le=90, allow_inf_nan=False)] = Field(
         default=5, description="Free share that must stay; the larger of the two reserves counts."
     )
     seen_days: Annotated[int, Field(ge=1)] = Field(default=60, description="How long the seen list is kept.")
@@ -172,7 +188,7 @@ class Settings(BaseSettings):
     """All tables of tradepost.toml."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TRADEPOST_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -261,22 +277,59 @@ def load_settings(path: Path | None = None) -> Settings:
     class Bound(Settings):
         toml_path = path
 
+    wrong = _wrong_variables()
+    if wrong:
+        raise SettingsError("\n".join(wrong))
     try:
         return Bound()
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(source, dict(item)) for item in error.errors())) from error
+        mistakes = (_explain(source, dict(item)) for item in error.errors(include_url=False, include_context=False))
+        raise SettingsError("\n".join(dict.fromkeys(mistakes))) from error
+
+
+def _wrong_variables() -> list[str]:
+    """What pydantic-settings passes over (a table it does not know) or names badly (a list that is no JSON)."""
+    found = []
+    for name, text in sorted(os.environ.items()):
+        table, divider, key = name.removeprefix(_PREFIX).lower().partition("__")
+        if not name.startswith(_PREFIX) or not divider:
+            continue
+        if table not in Settings.model_fields:
+            found.append(f"environment: {name}: there is no table [{table}]; tables are: {_tables()}")
+            continue
+        field = _table_model(table).model_fields.get(key)
+        if field is not None and get_origin(field.annotation) is tuple and not _is_json_list(text):
+            found.append(f'environment: {name}: a list is written as JSON, ["a", "b"] (it is {text!r})')
+    return found
+
+
+def _is_json_list(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), list)
+    except ValueError:
+        return False
 
 
 def _explain(source: str, item: dict[str, Any]) -> str:
     table, *keys = (str(step) for step in item["loc"])
     key = ".".join(keys)
+    variable = (f"{_PREFIX}{table}__{keys[0]}" if keys else f"{_PREFIX}{table}").upper()
+    if variable in {name.upper() for name in os.environ}:
+        source = f"environment: {variable}"
+    model = Settings.model_fields.get(table)
+    if model is None:
+        return f"{source}: there is no table [{table}]; tables are: {_tables()}"
     if item["type"] == "extra_forbidden":
-        model = Settings.model_fields.get(table)
-        if not keys or model is None:
-            return f"{source}: there is no table [{table}]; tables are: {', '.join(Settings.model_fields)}"
         known = ", ".join(_table_model(table).model_fields)
         return f"{source}: [{table}] has no setting {key!r}; its settings are: {known}"
-    return f"{source}: [{table}] {key}: {item['msg']}"
+    if not keys and item["type"] in {"model_type", "model_attributes_type"}:
+        return f"{source}: {table} is a table: write [{table}]"
+    reason = item["msg"].removeprefix("Value error, ")
+    return f"{source}: [{table}] {key}: {reason} (it is {item['input']!r})" if keys else f"{source}: [{table}] {reason}"
+
+
+def _tables() -> str:
+    return ", ".join(Settings.model_fields)
 
 
 def _table_model(table: str) -> type[BaseModel]:
@@ -289,33 +342,3 @@ def _table_model(table: str) -> type[BaseModel]:
 def table_models() -> dict[str, type[BaseModel]]:
     """Return every table's name with its typed model, in the order of the file."""
     return {table: _table_model(table) for table in Settings.model_fields}
-
-
-def render_settings(settings: Settings, *, everything: bool = False) -> str:
-    """Return the settings in force as TOML: those that differ from the defaults, or everything with its meaning."""
-    lines: list[str] = []
-    for table, model in table_models().items():
-        values = getattr(settings, table)
-        defaults = model()
-        rows: list[str] = []
-        for key, field in model.model_fields.items():
-            value = getattr(values, key)
-            if everything:
-                rows += [f"# {field.description}", f"{key} = {render_value(value)}"]
-            elif value != getattr(defaults, key):
-                rows.append(f"{key} = {render_value(value)}")
-        if rows:
-            lines += [f"[{table}]", *rows, ""]
-    return "\n".join(lines)
-
-
-def render_value(value: object) -> str:
-    """Return one setting's value as TOML."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, tuple):
-        return "[" + ", ".join(render_value(item) for item in value) + "]"
-    # A TOML basic string escapes what a JSON string escapes, and DEL (TOML 1.0, String).
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

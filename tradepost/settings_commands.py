@@ -4,7 +4,8 @@
 import click
 
 from tradepost.cli import Invocation
-from tradepost.settings import DEFAULT_PATH, render_settings
+from tradepost.settings import DEFAULT_PATH
+from tradepost.settings_pages import render_settings
 
 
 @click.group()
