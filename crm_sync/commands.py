@@ -20,6 +20,7 @@ from crm_sync.confirmation import make_confirmer
 from crm_sync.database import Database, WorkerLock, open_database
 from crm_sync.policy_store import fetch_policy, fetch_rules
 from crm_sync.projector import Projector
+from crm_sync.reconcile_command import reconcile
 from crm_sync.schema import check_schema, downgrade_schema, fetch_revision, head_revision, upgrade_schema
 from crm_sync.worker import Worker
 from tradepost.analysis import load_analyst
@@ -31,7 +32,7 @@ from tradepost.policy import Policy
 from tradepost.rules import compile_rules, parse_rules
 from tradepost.settings import Settings
 
-__all__ = ["database", "directory", "rules", "sync"]
+__all__ = ["database", "directory", "reconcile", "rules", "sync"]
 
 log = logging.getLogger("tradepost.crm_sync")
 _FILE = click.Path(path_type=Path, dir_okay=False)

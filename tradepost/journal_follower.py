@@ -16,7 +16,7 @@ log = logging.getLogger("tradepost.maillog")
 
 COMMAND = ("journalctl", "--output=json", "--quiet", "--no-pager", "--all")
 # syslog's facility `mail`, in which Postfix logs unless syslog_facility says otherwise.
-_MAIL = "SYSLOG_FACILITY=2"
+MAIL_MATCH = "SYSLOG_FACILITY=2"
 _RESTART_SECONDS = 5.0
 _LONGEST_ENTRY = 1_048_576
 
@@ -84,7 +84,7 @@ class JournalFollower:
         since = f"--after-cursor={cursor}" if cursor else f"--since={self._first_look}"
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process = subprocess.Popen(
-            (*self._command, "--follow", "--no-tail", since, _MAIL),
+            (*self._command, "--follow", "--no-tail", since, MAIL_MATCH),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._complaints,

@@ -163,6 +163,7 @@ _SHAPES: Final[dict[str, tuple[tuple[re.Pattern[str], Make, bool], ...]]] = {
 }
 
 _STAMP: Final = r"(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)"
+_STAMPED = re.compile(rf"{_STAMP} ")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -188,6 +189,11 @@ class LogParser:
         if found is None:
             return None
         return self._read(found["service"], found["daemon"], found["text"], lambda: _time_of(found["stamp"], reference))
+
+    def parse_stamp(self, line: str, reference: datetime) -> datetime | None:
+        """Return the time at the beginning of any line of the log, whoever wrote it."""
+        found = _STAMPED.match(line)
+        return _time_of(found["stamp"], reference) if found else None
 
     def parse_journal_entry(self, entry: "JournalEntry") -> LogEvent | None:
         """Read an entry of systemd's journal."""
