@@ -22,21 +22,29 @@ OPEN, CLOSED = "open", "closed"
 
 
 def bound_conversations(
-    found: Lookups, digests: Sequence[str], parties: Sequence[str], *, is_internal: bool
+    found: Lookups, own: str, references: Sequence[str], parties: Sequence[str], *, is_internal: bool
 ) -> list[ConversationState]:
-    """Return the conversations that a mail with these ids really belongs to, oldest first.
+    """Return the conversations that a new letter with these id digests really belongs to, oldest first.
 
     A stranger who learned or guessed an id gets a conversation of his own (traps 9 and 10).  Among ourselves everybody
-    is a participant.  An id that messages of different content carry (trap 47) says little: it leads to the newest.
+    is a participant.
     """
     bound: dict[int, ConversationState] = {}
-    for digest in digests:
+    for digest in (own, *references):
         states = [
             state
             for state in found.conversations_of(digest)
             if is_internal or is_known_participant(parties, state.participants)
         ]
-        bound.update((state.id, state) for state in (states[-1:] if digest in found.ids_repeated else states))
+        carriers = found.carriers.get(digest, set())
+        if digest == own:
+            # Another letter carries this id already (trap 47): where it lies says nothing about this one.
+            states = [state for state in states if state.id not in carriers]
+        elif digest in found.ids_repeated:
+            # An answer to one of several letters of the same id: most likely the newest is meant.
+            newest = max((state.id for state in states if state.id in carriers), default=None)
+            states = [state for state in states if state.id == newest or state.id not in carriers]
+        bound.update((state.id, state) for state in states)
     return [bound[key] for key in sorted(bound)]
 
 
@@ -84,7 +92,7 @@ def _move_rows(session: Session, found: Lookups, kept: ConversationState, gone: 
         .where(Conversation.id == gone.id)
         .values(merged_into=kept.id, status=CLOSED, assignee_id=None, version=Conversation.version + 1)
     )
-    for hits in found.anchors.values():
+    for hits in (*found.anchors.values(), *found.carriers.values()):
         if gone.id in hits:
             hits.discard(gone.id)
             hits.add(kept.id)

@@ -77,8 +77,9 @@ class Lookups:
     def __init__(self) -> None:
         self.recorded: set[str] = set()
         self.messages: dict[str, MessageState] = {}
-        self.ids_taken: set[str] = set()  # digests of ids that recorded messages carry
-        self.ids_repeated: set[str] = set()  # those that messages of different content carry
+        # id digest -> conversations with a message that carries this id, not only refers to it
+        self.carriers: defaultdict[str, set[int]] = defaultdict(set)
+        self.ids_repeated: set[str] = set()  # digests that messages of different content carry
         self.anchors: defaultdict[str, set[int]] = defaultdict(set)
         self.conversations: dict[int, ConversationState] = {}
         self.contacts: dict[str, ContactState] = {}
@@ -102,9 +103,9 @@ def fetch_lookups(session: Session, wanted: Wanted) -> Lookups:
         )
     )
     found.messages = {key: MessageState(message, conversation) for key, message, conversation in messages}
-    taken = select(Message.id_digest, Message.has_id_clash).where(Message.id_digest.in_(wanted.id_digests))
-    for digest, is_repeated in session.execute(taken):
-        found.ids_taken.add(digest)
+    carriers = select(Message.id_digest, Message.conversation_id, Message.has_id_clash)
+    for digest, carrier, is_repeated in session.execute(carriers.where(Message.id_digest.in_(wanted.id_digests))):
+        found.carriers[digest].add(carrier)
         if is_repeated:
             found.ids_repeated.add(digest)
     anchors = session.execute(

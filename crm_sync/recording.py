@@ -78,8 +78,8 @@ def _record(batch: Batch, letter: Letter) -> None:
 
 
 def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
-    has_clash = bool(letter.own_digest) and letter.own_digest in batch.found.ids_taken
-    bound = _bind(batch, letter, has_clash)
+    has_clash = bool(batch.found.carriers.get(letter.own_digest))
+    bound = _bind(batch, letter)
     decision = _decide(batch, letter, bound)
     pool_id = next(iter(decision.pool_ids), None)
     counterpart = settle_counterpart(batch, letter, decision.known, decision.owner_id, pool_id)
@@ -92,7 +92,8 @@ def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
     batch.found.messages[letter.content_key] = MessageState(message_id, conversation.id)
     if has_clash:
         _flag_clash(batch, letter, conversation)
-    batch.found.ids_taken.add(letter.own_digest)
+    if letter.own_digest:
+        batch.found.carriers[letter.own_digest].add(conversation.id)
     found = _found_fields(decision, conversation, counterpart)
     add_arrival(batch, letter, stored, message_id, _decided(letter, stored, found))
 
@@ -110,17 +111,17 @@ def _record_again(batch: Batch, letter: Letter, stored: Verdict, before: Message
     add_arrival(batch, letter, stored, before.id, _decided(letter, stored, found))
 
 
-def _bind(batch: Batch, letter: Letter, has_clash: bool) -> ConversationState | None:
+def _bind(batch: Batch, letter: Letter) -> ConversationState | None:
     """Return the conversation the letter belongs to, merged where its ids show that several are one."""
     policy, verdict, envelope = batch.view.policy, letter.arrival.verdict, letter.arrival.envelope
     if verdict.direction is Direction.INBOUND:
         parties: tuple[str, ...] = (find_party(policy, envelope, letter.message, verdict.direction),)
     else:
         parties = outsiders(policy, envelope, letter.message)
-    # An id that another letter carries says nothing about this one.
-    own = () if has_clash or not letter.own_digest else (letter.own_digest,)
-    digests = (*own, *letter.reference_digests)
-    bound = bound_conversations(batch.found, digests, parties, is_internal=verdict.direction is Direction.INTERNAL)
+    is_internal = verdict.direction is Direction.INTERNAL
+    bound = bound_conversations(
+        batch.found, letter.own_digest, letter.reference_digests, parties, is_internal=is_internal
+    )
     if len(bound) < 2:
         return bound[0] if bound else None
     batch.rows.flush(batch.session)

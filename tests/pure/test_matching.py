@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who the other side is, and who becomes a lead."""
+
+import pytest
+
+from crm_sync.matching import find_party, is_known_participant, is_robot, makes_lead, outsiders, party_kind
+from tradepost.envelope import Envelope
+from tradepost.message import Address, Message
+from tradepost.policy import Policy
+from tradepost.verdict import BUSINESS_CATEGORIES, CATEGORIES, Direction, Labels
+
+POLICY = Policy(domains=("own.example",))
+
+
+@pytest.mark.parametrize(
+    ("address", "robot"),
+    [
+        ("no-reply@acme.example", True),
+        ("NoReply@acme.example", True),
+        ("do_not_reply@acme.example", True),
+        ("donotreply+77@acme.example", True),
+        ("bounce=x=y@acme.example", True),
+        ("MAILER-DAEMON@acme.example", True),
+        ("info@acme.example", False),
+        ("purchase@acme.example", False),
+        ("bouncer@acme.example", False),
+        ("newsom@acme.example", False),
+    ],
+)
+def test_robots_are_known_by_their_local_part(address: str, robot: bool) -> None:
+    assert is_robot(address) is robot
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_only_business_categories_make_an_inbound_lead(category: str) -> None:
+    wanted = category in BUSINESS_CATEGORIES
+    assert makes_lead(Direction.INBOUND, Labels(category=category), "a@acme.example") is wanted
+    assert makes_lead(Direction.OUTBOUND, Labels(category=category), "a@acme.example")
+
+
+def test_internal_or_automatic_mail_or_no_address_makes_no_lead() -> None:
+    order = Labels(category="order")
+    assert not makes_lead(Direction.INTERNAL, order, "a@acme.example")
+    assert not makes_lead(Direction.INBOUND, Labels(category="order", is_automatic=True), "a@acme.example")
+    assert not makes_lead(Direction.OUTBOUND, Labels(is_automatic=True), "a@acme.example")
+    assert not makes_lead(Direction.INBOUND, order, "")
+
+
+def test_the_party_is_who_writes_and_on_the_way_out_whom_it_is_written_to() -> None:
+    message = Message(
+        from_=Address("Li@Own.Example".lower()),
+        to=(Address("bob@own.example"), Address("buyer@acme.example")),
+        cc=(Address("agent@ship.example"),),
+    )
+    envelope = Envelope("Q", "li@own.example", ("hidden@x.example", "agent@ship.example", "buyer@acme.example"))
+    assert find_party(POLICY, envelope, message, Direction.OUTBOUND) == "buyer@acme.example"
+    assert outsiders(POLICY, envelope, message) == ("buyer@acme.example", "agent@ship.example", "hidden@x.example")
+    inbound = Envelope("Q", "bounce@list.example", ("sales@own.example",))
+    assert (
+        find_party(POLICY, inbound, Message(from_=Address("Ann@ACME.example")), Direction.INBOUND) == "ann@acme.example"
+    )
+    assert find_party(POLICY, inbound, Message(), Direction.INBOUND) == "bounce@list.example"
+    assert find_party(POLICY, Envelope("Q", "", ()), None, Direction.OUTBOUND) == ""
+
+
+@pytest.mark.parametrize(
+    ("party", "known"),
+    [
+        ("buyer@acme.co.uk", True),
+        ("boss@mail.acme.co.uk", True),  # the same company
+        ("other@other.co.uk", False),  # co.uk is no company
+        ("two@gmail.com", False),  # gmail.com is no company
+        ("one@gmail.com", True),
+        ("", False),
+    ],
+)
+def test_a_participant_is_known_by_address_or_company_never_by_free_mail(party: str, known: bool) -> None:
+    assert is_known_participant([party], {"buyer@acme.co.uk", "one@gmail.com"}) is known
+
+
+def test_party_kinds() -> None:
+    labels = Labels(category="inquiry")
+    assert party_kind(POLICY, labels, "a@acme.example", "supplier") == "supplier"
+    assert party_kind(POLICY, labels, "a@own.example", None) == "own"
+    assert party_kind(POLICY, Labels(is_automatic=True), "a@acme.example", None) == "automatic"
+    assert party_kind(POLICY, Labels(category="marketing"), "a@acme.example", None) == "marketing"
+    assert party_kind(POLICY, labels, "a@acme.example", None) == "unknown"
