@@ -254,7 +254,8 @@ class Look:
 
     def details(self, entry_id: str, step: str) -> dict[str, Any]:
         wanted = select(Event.details).where(Event.cause_id == entry_id, Event.step == step)
-        return self.session.scalars(wanted).one()
+        details: dict[str, Any] = self.session.scalars(wanted).one()
+        return details
 
     def load(self, email: str) -> int:
         return self.session.scalars(select(Person.open_conversations).where(Person.email == email)).one()
