@@ -123,13 +123,12 @@ def parse_company(data: dict[str, Any], source: str) -> CompanyFile:
 
 def _place(text: str) -> str:
     """Turn msgspec's `$.person[0]...` into the words of the file."""
-    found = re.search(r" - at `\$\.?(\w+)?(?:\[(\d+)\])?(.*)`$", text)
+    found = re.search(r" - at `\$\.(\w+)(?:\[(\d+)\])?(.*)`$", text)
     if found is None:
-        return text
+        tables = ", ".join(CompanyFile.__struct_fields__)
+        return f"{text.replace('Object contains unknown field', 'there is no table')}; tables are: {tables}"
     table, number, rest = found.groups()
-    what = text[: found.start()].replace("Object", "it")
-    if table is None:
-        return what
+    what = text[: found.start()].replace("Object missing", "misses").replace("Object contains", "has")
     place = f"[[{table}]] number {int(number) + 1}" if number is not None else f"[{table}]"
     return f"{place}{rest.replace('.', ' ')}: {what}"
 
