@@ -54,12 +54,15 @@ class _Rooms(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         point = _points().get(cmd_name)
-        if point is None:
-            return None
-        if cmd_name in _SERVICES and not ctx.resilient_parsing:
+        return None if point is None else _load(point)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in _SERVICES and not _asks_for_help(ctx, args):
             # Before the room is imported: prometheus-client chooses its kind of value when it is imported.
             share_metrics(_invocation(ctx).settings.metrics_dir)
-        return _load(point)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []
@@ -99,6 +102,10 @@ def _load(point: EntryPoint) -> click.Command:
         raise Unavailable(f"the command {point.name!r} can't be loaded from {point.module}: {error}") from error
     assert isinstance(command, click.Command), f"{point.value} is no click command"
     return command
+
+
+def _asks_for_help(ctx: click.Context, args: list[str]) -> bool:
+    return any(name in args for name in ctx.help_option_names)
 
 
 def _invocation(ctx: click.Context) -> Invocation:
