@@ -15,7 +15,7 @@ from admin_web.errors import install_errors
 from admin_web.form_key import read_or_make_form_key
 from admin_web.languages import install_languages
 from admin_web.room import Room, install_room
-from admin_web.security import install_headers
+from admin_web.security import install_headers, install_host_check
 from admin_web.words import install_words
 from crm_sync.database import Database
 from crm_sync.schema import head_revision
@@ -23,7 +23,7 @@ from tradepost.health import Readings
 from tradepost.metrics_server import Observer
 from tradepost.settings import Settings
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 _FORM_OCTETS = 64 * 1024
 
 
@@ -45,8 +45,6 @@ def create_app(
         SESSION_COOKIE_NAME="tradepost_form",
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.web.behind_tls_proxy,
-        # A name that is not ours is another site's, pointed at our address to read pages (DNS rebinding).
-        TRUSTED_HOSTS=[*LOOPBACK_NAMES, settings.web.host, *settings.web.trusted_hosts],
         MAX_CONTENT_LENGTH=_FORM_OCTETS,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the browser session
         WTF_CSRF_SSL_STRICT=False,  # wants a Referer, which we tell browsers not to send
@@ -61,6 +59,7 @@ def create_app(
     )
     install_room(app.extensions, parts)
     # The order of these is the order in which a request passes them.
+    install_host_check(app, (*LOOPBACK_NAMES, settings.web.host, *settings.web.trusted_hosts))
     install_languages(app)
     install_errors(app)
     CSRFProtect(app)

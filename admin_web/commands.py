@@ -3,6 +3,7 @@
 
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from flask import Flask
@@ -14,6 +15,7 @@ from admin_web.serving import open_listener, serve, url_of
 from crm_sync.database import WorkerLock, open_database
 from crm_sync.schema import check_schema
 from tradepost.cli import Invocation
+from tradepost.errors import Refusal
 from tradepost.settings import Settings
 
 log = logging.getLogger("tradepost.web")
@@ -30,11 +32,18 @@ def web(ctx: click.Context, invocation: Invocation) -> None:
 
 def _serve(settings: Settings) -> None:
     _check(settings)
-    listener = open_listener(settings.web)
     with WorkerLock(settings.paths.state / "web.lock", "web process"):
-        click.echo(f"{url_of(listener)}/  (sign in: tradepost web sign-in-link --person ADDRESS)")
-        log.info("serving %s", url_of(listener))
+        listener = open_listener(settings.web)
+        address = url_of(listener)
+        _address_file(settings).write_text(address + "\n")
+        click.echo(f"{address}/  (sign in: tradepost web sign-in-link --person ADDRESS)")
+        log.info("serving %s", address)
         serve(lambda: _make_app(settings), listener)
+
+
+def _address_file(settings: Settings) -> Path:
+    """Where the serving process says which address it has: with port 0 nobody else knows."""
+    return settings.paths.runtime / "web.address"
 
 
 def _check(settings: Settings) -> None:
@@ -61,6 +70,7 @@ def _make_app(settings: Settings) -> Flask:
 def sign_in_link(invocation: Invocation, person: str, minutes: int, base: str | None) -> None:
     """Print a link that signs a person in, once."""
     settings = invocation.settings
+    address = (base or _base(settings)).rstrip("/")
     database = open_database(settings.database_url)
     try:
         check_schema(database)
@@ -68,12 +78,18 @@ def sign_in_link(invocation: Invocation, person: str, minutes: int, base: str | 
             token = make_signin_token(session, person, minutes, datetime.now(UTC))
     finally:
         database.close()
-    click.echo(f"{(base or _base(settings)).rstrip('/')}/sign-in?token={token}")
+    click.echo(f"{address}/sign-in?token={token}")
 
 
 def _base(settings: Settings) -> str:
-    names = settings.web.trusted_hosts
-    if settings.web.behind_tls_proxy and names:
-        return f"https://{names[0]}"
-    host = f"[{settings.web.host}]" if ":" in settings.web.host else settings.web.host
-    return f"http://{host}:{settings.web.port}"
+    web = settings.web
+    if web.behind_tls_proxy and web.trusted_hosts:
+        return f"https://{web.trusted_hosts[0]}"
+    if web.port:
+        return f"http://[{web.host}]:{web.port}" if ":" in web.host else f"http://{web.host}:{web.port}"
+    try:
+        return _address_file(settings).read_text().strip()
+    except FileNotFoundError:
+        raise Refusal(
+            "[web] port: is 0, and 'tradepost web' does not run yet; start it first, or give --base"
+        ) from None

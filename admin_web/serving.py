@@ -4,6 +4,7 @@
 import errno
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +43,12 @@ def open_listener(web: WebSettings) -> socket.socket:
         if isinstance(error, ListenError):
             raise
         way_out = "end it, or set web.port" if error.errno == errno.EADDRINUSE else "set web.host and web.port"
-        raise ListenError(f"{name}: can't listen: {error.strerror}; {way_out}") from error
+        raise ListenError(f"{name}: can't listen: {_cause(error)}; {way_out}") from error
+
+
+def _cause(error: OSError) -> str:
+    # socket.create_server adds the address to the text, which the line names already.
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def url_of(listener: socket.socket) -> str:

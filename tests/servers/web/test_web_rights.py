@@ -42,8 +42,11 @@ def ask(app: Flask, browser: FlaskClient, endpoint: str, method: str, entry_id: 
         path = str(rule.build(_values(rule, entry_id))[1])  # type: ignore[index]
     key = form_key(browser.get("/sign-in").text)
     data = {"csrf_token": key, "language": "en"} if method == "POST" else None
-    with browser.open(path, method=method, data=data) as answer:
+    answer = browser.open(path, method=method, data=data)
+    try:
         return answer.status_code, answer.text
+    finally:
+        answer.close()
 
 
 def _values(rule: Rule, entry_id: str) -> dict[str, str]:

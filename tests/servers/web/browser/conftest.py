@@ -154,7 +154,7 @@ def served(settings: Settings, database: Database, tmp_path: Path) -> Iterator[s
     config.write_text(
         f'[paths]\nstate = "{settings.paths.state}"\nruntime = "{settings.paths.runtime}"\n[web]\nport = 0\n'
     )
-    command = [Path(sys.executable).with_name("tradepost"), "--config", config, "web"]
+    command = [str(Path(sys.executable).with_name("tradepost")), "--config", str(config), "web"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     address = process.stdout.readline().split()[0]
