@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from tradepost.addresses import address_key, domain_of
+from tradepost.addresses import address_key, domain_key, domain_of
 from tradepost.rules import Rule
 
 
@@ -50,7 +50,7 @@ class Policy:
 
     @cached_property
     def _own(self) -> frozenset[str]:
-        return frozenset(domain.lower() for domain in self.domains)
+        return frozenset(domain_key(domain) for domain in self.domains)
 
     @cached_property
     def _people(self) -> dict[str, Person]:
