@@ -19,7 +19,8 @@ OWNER_FIELDS = ("customer", "contact", "conversation", "owner")
 class Known:
     """What the records say about the other side of one mail."""
 
-    party: str
+    party: str  # address key
+    company: str  # the company domain that stands for it, "" for none
     contact_id: int | None
     contact_customer: CustomerState | None
     domain_customer: CustomerState | None

@@ -12,7 +12,7 @@ from crm_sync.completion import Known
 from crm_sync.conversations import CLOSED, OPEN
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState
-from crm_sync.matching import outsiders
+from crm_sync.matching import find_writer, outsiders
 from crm_sync.models.conversations import (
     Conversation,
     ConversationParticipant,
@@ -181,9 +181,10 @@ def _later(known: datetime | None, at: datetime) -> datetime:
 def _add_participants(batch: Batch, letter: Letter, decision: Decision, state: ConversationState) -> None:
     policy = batch.view.policy
     new = set(outsiders(policy, letter.arrival.envelope, letter.message))
-    party = decision.known.party
-    if "@" in party and not policy.is_own(party):
-        new.add(party)
+    if letter.arrival.verdict.direction is Direction.INBOUND:
+        for address in (find_writer(letter.arrival.envelope, letter.message), decision.known.party):
+            if "@" in address and not policy.is_own(address):
+                new.add(address)
     new -= state.participants
     for address in sorted(new):
         batch.rows.add(ConversationParticipant, conversation_id=state.id, address_key=address)

@@ -110,6 +110,7 @@ def _storable_message(message: Message) -> Message:
         message,
         subject=storable(message.subject),
         from_=_storable_address(message.from_),
+        reply_to=tuple(map(_storable_address, message.reply_to)),
         to=tuple(map(_storable_address, message.to)),
         cc=tuple(map(_storable_address, message.cc)),
         message_id=storable(message.message_id),

@@ -2,6 +2,7 @@
 """Who the other side is, and whether a mail makes somebody a lead.  Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tradepost.addresses import address_key, company_domain
 from tradepost.envelope import Envelope
@@ -27,11 +28,37 @@ def is_robot(address: str) -> bool:
     return local.translate(_UNTIDY).lower() in _ROBOTS
 
 
-def find_party(policy: Policy, envelope: Envelope, message: Message | None, direction: Direction) -> str:
-    """Return the address key of the other side: who writes to us, or the first outsider we write to; "" when none."""
-    if direction is Direction.INBOUND:
-        return address_key((message and message.from_.address) or envelope.sender)
-    return next(iter(outsiders(policy, envelope, message)), "")
+@dataclass(frozen=True, slots=True)
+class Party:
+    """The other side of a mail: an address key ("" when there is none) and the company domain that stands for it."""
+
+    address: str
+    company: str
+
+
+def find_writer(envelope: Envelope, message: Message | None) -> str:
+    """Return the address key of who claims to write: From, else the envelope sender."""
+    return address_key((message and message.from_.address) or envelope.sender)
+
+
+def find_party(policy: Policy, envelope: Envelope, message: Message | None, direction: Direction) -> Party:
+    """Return the other side: who writes to us, or the first outsider we write to.
+
+    A platform or a form on our own site writes as a robot in a buyer's name and has answers sent to him: then he is the
+    party.  An alias that the platform gave him stands for no company, or all its buyers would be one.
+    """
+    if direction is not Direction.INBOUND:
+        address = next(iter(outsiders(policy, envelope, message)), "")
+        return Party(address, company_domain(address))
+    writer = find_writer(envelope, message)
+    company = company_domain(writer)
+    if message is not None and is_robot(writer):
+        for answer_to in message.reply_to:
+            buyer = address_key(answer_to.address)
+            if "@" in buyer and not policy.is_own(buyer) and not is_robot(buyer):
+                his_company = company_domain(buyer)
+                return Party(buyer, "" if his_company == company else his_company)
+    return Party(writer, company)
 
 
 def outsiders(policy: Policy, envelope: Envelope, message: Message | None) -> tuple[str, ...]:
@@ -73,8 +100,3 @@ def is_known_participant(parties: Sequence[str], participants: frozenset[str] | 
         return True
     companies = {company_domain(party) for party in parties} - {""}
     return bool(companies) and any(company_domain(known) in companies for known in participants)
-
-
-def company_name(domain: str, party: str) -> str:
-    """Return what to call a lead nobody has named: the company domain, else the address."""
-    return domain or party

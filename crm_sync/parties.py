@@ -9,9 +9,9 @@ from crm_sync.batch import Batch
 from crm_sync.completion import Known
 from crm_sync.letters import Letter
 from crm_sync.lookups import ContactState, ConversationState, CustomerState
-from crm_sync.matching import company_name, is_robot, makes_lead
+from crm_sync.matching import Party, is_robot, makes_lead
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
-from tradepost.addresses import company_domain
+from tradepost.addresses import address_key
 from tradepost.verdict import Direction
 
 
@@ -24,20 +24,20 @@ class Counterpart:
     is_new_lead: bool = False
 
 
-def find_known(batch: Batch, party: str, conversation: ConversationState | None) -> Known:
-    """Return what the records say of that address."""
+def find_known(batch: Batch, party: Party, conversation: ConversationState | None) -> Known:
+    """Return what the records say of the other side."""
     found = batch.found
-    contact = found.contacts.get(party)
-    domain = company_domain(party)
+    contact = found.contacts.get(party.address)
 
     def customer(key: int | None) -> CustomerState | None:
         return found.customers[key] if key is not None else None
 
     return Known(
-        party=party,
+        party=party.address,
+        company=party.company,
         contact_id=contact.id if contact else None,
         contact_customer=customer(contact.customer_id) if contact else None,
-        domain_customer=customer(found.domains.get(domain)) if domain else None,
+        domain_customer=customer(found.domains.get(party.company)) if party.company else None,
         conversation=conversation,
         conversation_customer=customer(conversation.customer_id) if conversation else None,
     )
@@ -52,7 +52,7 @@ def settle_counterpart(
     is_stranger = customer is None and known.conversation is None and not batch.view.policy.is_own(known.party)
     is_new_lead = is_stranger and makes_lead(direction, letter.labels, known.party)
     if is_new_lead:
-        customer = _make_lead(batch, letter, known.party, owner_id, pool_id)
+        customer = _make_lead(batch, letter, known, owner_id, pool_id)
     contact_id = known.contact_id
     # Somebody else who was drawn into a customer's conversation (a forwarder in Cc) does not work for the customer.
     is_theirs = customer is not None and (is_new_lead or known.domain_customer is customer)
@@ -67,7 +67,7 @@ def _is_human(letter: Letter, party: str) -> bool:
     return not (labels.is_automatic or is_robot(party) or labels.category in ("marketing", "spam"))
 
 
-def _make_lead(batch: Batch, letter: Letter, party: str, owner_id: int | None, pool_id: int | None) -> CustomerState:
+def _make_lead(batch: Batch, letter: Letter, known: Known, owner_id: int | None, pool_id: int | None) -> CustomerState:
     scope_id = batch.insert(
         Scope,
         kind="customer",
@@ -75,11 +75,11 @@ def _make_lead(batch: Batch, letter: Letter, party: str, owner_id: int | None, p
         team_id=batch.view.team_ids.get(owner_id) if owner_id else None,
         pool_id=None if owner_id else pool_id,
     )
-    domain = company_domain(party)
+    domain = known.company
     # What a signature names is the writer's company: on the way out that is ours.
     is_inbound = letter.arrival.verdict.direction is Direction.INBOUND
     named = letter.extract.company if letter.extract and is_inbound else None
-    name = (named or company_name(domain, party))[:300]
+    name = (named or domain or _display_name(letter, known.party) or known.party)[:300]
     public_id = str(ULID())
     key = batch.insert(
         Customer,
@@ -105,14 +105,18 @@ def _make_lead(batch: Batch, letter: Letter, party: str, owner_id: int | None, p
 
 
 def _make_contact(batch: Batch, letter: Letter, party: str, customer: CustomerState) -> int:
-    message = letter.message
-    name = ""
-    if message is not None:
-        name = next(
-            (a.name for a in (message.from_, *message.to, *message.cc) if a.name and a.address.lower() == party), ""
-        )
+    name = _display_name(letter, party)
     key = batch.insert(Contact, customer_id=customer.id, name=name, created_at=batch.now)
     batch.rows.add(ContactAddress, address_key=party, contact_id=key)
     batch.found.contacts[party] = ContactState(key, customer.id)
     batch.dirty.addresses.add(party)
     return key
+
+
+def _display_name(letter: Letter, party: str) -> str:
+    """Return the name that a header field gives that address, or ""."""
+    if letter.message is None:
+        return ""
+    message = letter.message
+    named = (message.from_, *message.reply_to, *message.to, *message.cc)
+    return next((a.name for a in named if a.name and address_key(a.address) == party), "")

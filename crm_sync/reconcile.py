@@ -165,7 +165,7 @@ class _Comparison:
             yield Difference(
                 Kind.JOURNALED_UNRECORDED, entry.queue_id, entry.entry_id, entry.arrived_at, domain_of(entry.sender),
                 entry.problem or "waits in the journal",
-                "mend the cause, then 'tradepost journal retry'" if entry.problem else "is 'tradepost sync' running?",
+                f"mend the cause, then 'tradepost journal retry {entry.entry_id}'" if entry.problem else "is 'tradepost sync' running?",
             )  # fmt: skip
 
     def _lost_sightings(self) -> Iterator[Difference]:
@@ -183,7 +183,7 @@ class _Comparison:
                 Kind.JOURNALED_UNRECORDED, sighting.queue_id, sighting.entry_id, sighting.at, domain_of(trail.sender),
                 f"seen, not journaled: {sighting.reason}" if is_lost
                 else f"seen as {sighting.reason}, but neither in the journal nor recorded",
-                "the mail is in its mailbox only; 'tradepost import' can record it from there",
+                "the mail is in its mailbox and missing in the records; see the milter's log lines of this queue id",
             )  # fmt: skip
 
     def _recorded_twice(self) -> Iterator[Difference]:

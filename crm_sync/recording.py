@@ -16,11 +16,10 @@ from crm_sync.conversations import bound_conversations, merge_conversations
 from crm_sync.joining import Decision, join_again, join_conversation
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState, MessageState, Wanted, fetch_lookups
-from crm_sync.matching import find_party, outsiders, party_kind
+from crm_sync.matching import Party, find_party, find_writer, outsiders, party_kind
 from crm_sync.models.mail import Message, MessageRecipient
 from crm_sync.parties import Counterpart, find_known, settle_counterpart
 from crm_sync.policy_store import PolicyView
-from tradepost.addresses import company_domain
 from tradepost.verdict import Direction, Verdict
 
 
@@ -41,22 +40,21 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
 
 
 def _wanted(view: PolicyView, letters: Sequence[Letter]) -> Wanted:
-    addresses: set[str] = set()
+    parties: set[Party] = set()
     digests: set[str] = set()
     for letter in letters:
         if letter.message is not None:
             digests.update((letter.own_digest, *letter.reference_digests))
             # Both, because the direction may not be decided yet.
             for direction in (Direction.INBOUND, Direction.OUTBOUND):
-                addresses.add(find_party(view.policy, letter.arrival.envelope, letter.message, direction))
+                parties.add(find_party(view.policy, letter.arrival.envelope, letter.message, direction))
     digests.discard("")
-    addresses.discard("")
     return Wanted(
         entry_ids=[letter.arrival.entry_id for letter in letters],
         content_keys=[letter.content_key for letter in letters if letter.content_key],
         id_digests=digests,
-        addresses=addresses,
-        domains={domain for address in addresses if (domain := company_domain(address))},
+        addresses={party.address for party in parties if party.address},
+        domains={party.company for party in parties if party.company},
         blobs={digest for letter in letters for digest, _ in letter.blobs},
     )
 
@@ -115,7 +113,7 @@ def _bind(batch: Batch, letter: Letter) -> ConversationState | None:
     """Return the conversation the letter belongs to, merged where its ids show that several are one."""
     policy, verdict, envelope = batch.view.policy, letter.arrival.verdict, letter.arrival.envelope
     if verdict.direction is Direction.INBOUND:
-        parties: tuple[str, ...] = (find_party(policy, envelope, letter.message, verdict.direction),)
+        parties: tuple[str, ...] = (find_writer(envelope, letter.message),)
     else:
         parties = outsiders(policy, envelope, letter.message)
     is_internal = verdict.direction is Direction.INTERNAL

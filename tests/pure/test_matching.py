@@ -3,7 +3,7 @@
 
 import pytest
 
-from crm_sync.matching import find_party, is_known_participant, is_robot, makes_lead, outsiders, party_kind
+from crm_sync.matching import Party, find_party, is_known_participant, is_robot, makes_lead, outsiders, party_kind
 from tradepost.envelope import Envelope
 from tradepost.message import Address, Message
 from tradepost.policy import Policy
@@ -53,14 +53,15 @@ def test_the_party_is_who_writes_and_on_the_way_out_whom_it_is_written_to() -> N
         cc=(Address("agent@ship.example"),),
     )
     envelope = Envelope("Q", "li@own.example", ("hidden@x.example", "agent@ship.example", "buyer@acme.example"))
-    assert find_party(POLICY, envelope, message, Direction.OUTBOUND) == "buyer@acme.example"
+    assert find_party(POLICY, envelope, message, Direction.OUTBOUND) == Party("buyer@acme.example", "acme.example")
     assert outsiders(POLICY, envelope, message) == ("buyer@acme.example", "agent@ship.example", "hidden@x.example")
     inbound = Envelope("Q", "bounce@list.example", ("sales@own.example",))
     assert (
-        find_party(POLICY, inbound, Message(from_=Address("Ann@ACME.example")), Direction.INBOUND) == "ann@acme.example"
+        find_party(POLICY, inbound, Message(from_=Address("Ann@ACME.example")), Direction.INBOUND).address
+        == "ann@acme.example"
     )
-    assert find_party(POLICY, inbound, Message(), Direction.INBOUND) == "bounce@list.example"
-    assert find_party(POLICY, Envelope("Q", "", ()), None, Direction.OUTBOUND) == ""
+    assert find_party(POLICY, inbound, Message(), Direction.INBOUND).address == "bounce@list.example"
+    assert find_party(POLICY, Envelope("Q", "", ()), None, Direction.OUTBOUND) == Party("", "")
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,23 @@ def test_party_kinds() -> None:
     assert party_kind(POLICY, Labels(is_automatic=True), "a@acme.example", None) == "automatic"
     assert party_kind(POLICY, Labels(category="marketing"), "a@acme.example", None) == "marketing"
     assert party_kind(POLICY, labels, "a@acme.example", None) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("writer", "answer_to", "party"),
+    [
+        # A platform's alias stands for no company, or all its buyers would be one.
+        ("noreply@mail.plaza.example", "buyer-7f@reply.plaza.example", Party("buyer-7f@reply.plaza.example", "")),
+        ("noreply@mail.plaza.example", "bo@acme.example", Party("bo@acme.example", "acme.example")),
+        ("noreply@plaza.example", "bo@gmail.com", Party("bo@gmail.com", "")),
+        ("no-reply@own.example", "bo@acme.example", Party("bo@acme.example", "acme.example")),  # a form on our site
+        ("noreply@plaza.example", "support@own.example", Party("noreply@plaza.example", "plaza.example")),
+        ("noreply@plaza.example", "bounce@plaza.example", Party("noreply@plaza.example", "plaza.example")),
+        # A human being may have answers sent elsewhere; he is still who writes.
+        ("ann@acme.example", "bo@rival.example", Party("ann@acme.example", "acme.example")),
+    ],
+)
+def test_a_robot_that_writes_for_a_buyer_is_not_the_party(writer: str, answer_to: str, party: Party) -> None:
+    message = Message(from_=Address(writer), reply_to=(Address(answer_to),))
+    envelope = Envelope("Q", "bounces@plaza.example", ("sales@own.example",))
+    assert find_party(POLICY, envelope, message, Direction.INBOUND) == party

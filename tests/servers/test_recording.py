@@ -302,3 +302,34 @@ def test_hostile_text_is_recorded(room: MailRoom) -> None:
     with room.looking() as look:
         assert "offer" in look.message(entry).subject
     assert list(room.journal.failures()) == []
+
+
+def test_two_buyers_of_one_platform_are_two_leads(room: MailRoom) -> None:
+    """Trap 30: a platform's domain is no company of its buyers."""
+    for name in ("bo", "li"):
+        room.record(
+            Mail(
+                sender="noreply@plaza.example",
+                headers=(("Reply-To", f"{name} <buyer-{name}@reply.plaza.example>"),),
+                message_id=f"<{name}@plaza.example>",
+                text=f"{name} asks",
+            )
+        )
+    with room.looking() as look:
+        assert [customer.name for customer in look.customers()] == ["bo", "li"]
+        assert look.count(CustomerDomain) == 0
+
+
+def test_a_robot_that_has_answers_sent_to_a_known_buyer_does_not_join_his_conversation(room: MailRoom) -> None:
+    first, strange = room.record(
+        Mail(),
+        Mail(
+            sender="noreply@rival.example",
+            headers=(("Reply-To", "buyer@acme.example"),),
+            message_id="<s@rival.example>",
+            references=("<1@acme.example>",),
+            text="Click here.",
+        ),
+    )
+    with room.looking() as look:
+        assert look.conversation(first).id != look.conversation(strange).id
