@@ -19,23 +19,20 @@ def value(name: str, **labels: str) -> float:
 
 
 def test_every_series_is_there_before_anything_happened() -> None:
-    categories, priorities = (*CATEGORIES, "custom", "none"), (*Priority, "none")
-    for direction, category, priority in product(Direction, categories, priorities):
-        value("tradepost_mails_total", direction=direction, category=category, priority=priority)
-    for stage in Stage:
-        value("tradepost_failures_total", stage=stage)
-    for sighting in Sighting:
-        value("tradepost_seen_total", reason=sighting)
-    for unanswered in Unanswered:
-        value("tradepost_directory_unknowns_total", cause=unanswered)
-    for restart in Restart:
-        value("tradepost_child_restarts_total", cause=restart)
-    for outcome in Outcome:
-        value("tradepost_recorded_total", outcome=outcome)
-    for word in Confirmation:
-        value("tradepost_confirmations_total", word=word)
+    made = {(sample.name, *sample.labels.values()) for metric in REGISTRY.collect() for sample in metric.samples}
+    wanted: set[tuple[str, ...]] = {
+        ("tradepost_mails_total", *labels)
+        for labels in product(Direction, (*CATEGORIES, "custom", "none"), (*Priority, "none"))
+    }
+    wanted |= {("tradepost_failures_total", stage) for stage in Stage}
+    wanted |= {("tradepost_seen_total", sighting) for sighting in Sighting}
+    wanted |= {("tradepost_directory_unknowns_total", unanswered) for unanswered in Unanswered}
+    wanted |= {("tradepost_child_restarts_total", restart) for restart in Restart}
+    wanted |= {("tradepost_recorded_total", outcome) for outcome in Outcome}
+    wanted |= {("tradepost_confirmations_total", word) for word in Confirmation}
     for name in ("journal_full_total", "shunted_total", "unconfirmed", "worker_lag_seconds", "milter_children"):
-        value(f"tradepost_{name}")
+        wanted.add((f"tradepost_{name}",))
+    assert wanted - made == set()
 
 
 @pytest.mark.parametrize(
