@@ -31,8 +31,11 @@ class Extract:
 class Analyst(Protocol):
     """A loaded classifier.  Both calls are pure and safe to make from several threads."""
 
-    def label(self, message: Message, now: datetime) -> Labels:
-        """The arrival part: microseconds to a millisecond, at most 20 kB of text, lines cut at 2 kB."""
+    def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
+        """The arrival part: microseconds to a millisecond, at most 20 kB of text, lines cut at 2 kB.
+
+        `sender` is the envelope sender: "" for a bounce, None when it isn't known.
+        """
 
     def extract(self, message: Message) -> Extract:
         """The worker part: new text, signature, first entities."""

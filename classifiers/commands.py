@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`tradepost classify FILE...`: what the classifiers say of mails in files.  Reads files, writes nothing."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from classifiers.analyst import TradeAnalyst, load
+from classifiers.category import ModelError
+from tradepost.analysis import Extract
+from tradepost.message import Message
+from tradepost.mime_reading import parse_message
+from tradepost.verdict import Labels
+
+_PROGRESS_FROM_FILES = 20
+
+
+_NO_MESSAGE, _NO_LABELS, _NO_EXTRACT = Message(), Labels(), Extract()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One file: what was read and decided, or the error."""
+
+    file: str
+    message: Message = _NO_MESSAGE
+    labels: Labels = _NO_LABELS
+    extract: Extract = _NO_EXTRACT
+    ms: float = 0.0
+    error: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the object of design.md part 4."""
+        if self.error is not None:
+            return {"file": self.file, "error": self.error}
+        labels, extract, message = self.labels, self.extract, self.message
+        return {
+            "file": self.file,
+            "category": labels.category,
+            "confidence": labels.confidence,
+            "priority": labels.priority,
+            "priority_reason": labels.priority_reason,
+            "language": labels.language,
+            "country": labels.country,
+            "country_evidence": labels.country_evidence,
+            "is_automatic": labels.is_automatic,
+            "subject": message.subject,
+            "from_address": message.from_.address,
+            "from_name": message.from_.name,
+            "new_text": extract.new_text,
+            "has_signature": bool(extract.signature),
+            "person": extract.person,
+            "company": extract.company,
+            "phone": extract.phone,
+            "product": extract.product,
+            "quantity": extract.quantity,
+            "unit": extract.unit,
+            "target_price": extract.target_price,
+            "currency": extract.currency,
+            "incoterm": extract.incoterm,
+            "attachments": [
+                {"filename": part.filename, "content_type": part.content_type, "bytes": part.octets}
+                for part in message.attachments
+            ],
+            "reasons": [*labels.reasons, *labels.warnings, *message.defects],
+            "ms": round(self.ms, 3),
+        }
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line and file.")
+@click.option("--sender", default=None, help="The envelope sender; an empty one means a bounce.")
+@click.option("--rcpt", "recipients", multiple=True, help="An envelope recipient (repeatable); shown, not judged.")
+def classify(files: tuple[Path, ...], as_json: bool, sender: str | None, recipients: tuple[str, ...]) -> None:
+    """Say of each mail FILE what it is: category, priority, language, country, first facts.
+
+    Ends with status 1 when a file could not be read.
+    """
+    try:
+        analyst = load()
+    except ModelError as error:
+        raise click.ClickException(str(error)) from error
+    table = _new_table(recipients)
+    failed = False
+    for result in _with_progress(_classify_all(analyst, files, sender), len(files)):
+        failed = failed or result.error is not None
+        if as_json:
+            sys.stdout.write(
+                json.dumps(result.as_json(), ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
+            )
+        else:
+            _add_row(table, result)
+    if not as_json:
+        Console().print(table)
+    if failed:
+        raise SystemExit(1)
+
+
+def classify_bytes(analyst: TradeAnalyst, name: str, raw: bytes, sender: str | None = None) -> Result:
+    """Classify one mail as arrival and worker would; `ms` is the time of parsing, labels and facts together."""
+    started = time.perf_counter()
+    message = parse_message(raw)
+    labels = analyst.label(message, datetime.now(UTC), sender=sender)
+    extract = analyst.extract(message)
+    return Result(name, message, labels, extract, (time.perf_counter() - started) * 1_000)
+
+
+def _classify_all(analyst: TradeAnalyst, files: tuple[Path, ...], sender: str | None) -> Iterator[Result]:
+    for path in files:
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            yield Result(str(path), error=f"can't read it: {error.strerror or error}")
+            continue
+        yield classify_bytes(analyst, str(path), raw, sender)
+
+
+def _with_progress(results: Iterator[Result], total: int) -> Iterator[Result]:
+    if total < _PROGRESS_FROM_FILES or not sys.stderr.isatty():
+        yield from results
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(results, total=total, description="classifying")
+
+
+def _new_table(recipients: tuple[str, ...]) -> Table:
+    title = f"for {', '.join(recipients)}" if recipients else None
+    table = Table(title=title, box=None, pad_edge=False)
+    for name in ("file", "subject", "category", "sure", "priority", "lang", "from", "reasons"):
+        table.add_column(name, overflow="ellipsis", no_wrap=name != "reasons", max_width=36)
+    table.add_column("ms", justify="right")
+    return table
+
+
+def _add_row(table: Table, result: Result) -> None:
+    name = Path(result.file).name
+    if result.error is not None:
+        table.add_row(name, f"[red]{result.error}[/red]")
+        return
+    labels = result.labels
+    sure = "" if labels.confidence is None else f"{labels.confidence:.2f}"
+    table.add_row(
+        name, _plain(result.message.subject), labels.category or "", sure, labels.priority or "", labels.language or "",
+        labels.country or "", " ".join(labels.reasons), f"{result.ms:.1f}",
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From subject, new words and attachment names to the tokens that the category model counts."""
+
+import re
+from collections.abc import Sequence
+
+from classifiers.tables import any_of, linear, read_table
+
+MAX_CHARS = 4_000  # what a mail is about stands at its beginning
+_MAX_WORD_CHARS = 24
+_STEM_CHARS = 5
+_WHOLE_WORD_CHARS = 4  # a Latin stem this short must be the whole word
+
+# Runs of scripts written without spaces, other words, numbers, and the signs that mean something.
+_TOKEN = re.compile(r"[\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff]+|[^\W\d_]+|\d[\d.,]*|[?？!！%$€¥£#]")
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff]")
+_FILE_WORD = re.compile(r"[\u0e00-\u0e7f\u3005-\u30ff\u3400-\u9fff]+|[^\W\d_]+")
+_MARKS = {"?": "<ask>", "？": "<ask>", "!": "<cry>", "！": "<cry>", "%": "<percent>", "$": "<money>", "€": "<money>",
+          "¥": "<money>", "£": "<money>", "#": "<number-sign>"}  # fmt: skip
+_ARABIC_ARTICLE = re.compile(r"^[وفبلك]?ال(?=.{3})|^لل(?=.{3})")
+
+_TABLE = read_table("category")
+_DOCUMENTS: dict[str, list[str]] = _TABLE["documents"]
+_STEMS: dict[str, list[str]] = {category: words for category, words in _TABLE.items() if category != "documents"}
+
+
+def _is_spaced(word: str) -> bool:
+    """Is the word of a script whose stems stand at the beginning of a word?"""
+    return all(ord(char) < 0x0590 or 0x1E00 <= ord(char) < 0x2000 for char in word if char.isalpha())
+
+
+def _stem_index() -> tuple[dict[str, list[str]], list[str]]:
+    """Return stem (as it is written in spaced text) -> categories, and the alternatives of the pattern."""
+    index: dict[str, list[str]] = {}
+    for category, words in _STEMS.items():
+        for word in words:
+            index.setdefault(_spaced(word.lower()) if _is_spaced(word) else word, []).append(category)
+    return index, list(index)
+
+
+def _spaced(text: str) -> str:
+    """Return words with a space before and behind each, so that a stem can begin with its own space."""
+    words = "  ".join(token for token in _TOKEN.findall(text))
+    bare = f" {words}"
+    return f"{bare} " if len(words) <= _WHOLE_WORD_CHARS else bare
+
+
+_INDEX, _ALTERNATIVES = _stem_index()
+_STEM = linear(any_of(_ALTERNATIVES))
+_DOCUMENT_WORDS: dict[str, list[str]] = {}
+for _category, _names in _DOCUMENTS.items():
+    for _name in _names:
+        _DOCUMENT_WORDS.setdefault(" ".join(_FILE_WORD.findall(_name.lower())), []).append(_category)
+
+
+def document_types(filename: str) -> tuple[str, ...]:
+    """Return the categories that a file name speaks for ("PO 4500.pdf" -> order), surest first."""
+    stem = filename.rpartition(".")[0] or filename
+    words = [word.lower() for word in _FILE_WORD.findall(stem)]
+    found: dict[str, None] = {}
+    for size in (3, 2, 1):
+        for start in range(len(words) - size + 1):
+            for category in _DOCUMENT_WORDS.get(" ".join(words[start : start + size]), ()):
+                found.setdefault(category)
+    if not found:
+        for known, categories in _DOCUMENT_WORDS.items():
+            if not known.isascii() and len(known) > 1 and known in stem:
+                for category in categories:
+                    found.setdefault(category)
+    return tuple(found)
+
+
+def keyword_categories(text: str) -> list[str]:
+    """Return one category per stem found in the text, in order (repeats kept)."""
+    padded = " " + "  ".join(_TOKEN.findall(text.lower())) + " "
+    return [category for stem in _STEM.findall(padded) for category in _INDEX[stem]]
+
+
+def read_features(subject: str, text: str, filenames: Sequence[str] = ()) -> list[str]:
+    """Return the tokens of one mail; their order carries nothing, repeats count."""
+    subject = subject[:300]
+    text = text[:MAX_CHARS]
+    features = _word_features(text)
+    features.extend(f"s:{feature}" for feature in _word_features(subject))
+    # Four of one kind are as good as forty.
+    for source, words in (("k", text), ("ks", subject)):
+        counts: dict[str, int] = {}
+        for category in keyword_categories(words):
+            counts[category] = counts.get(category, 0) + 1
+        for category, count in counts.items():
+            features.extend([f"{source}:{category}"] * min(count, 4))
+        if counts:
+            features.append(f"{source}-most:{max(counts, key=counts.__getitem__)}")
+    for filename in filenames[:20]:
+        features.extend(f"f:{category}" for category in document_types(filename)[:2])
+        features.append(f"f.{filename.rpartition('.')[2].lower()[:5]}")
+    features.append(f"length:{min(len(text).bit_length(), 12)}")
+    return features
+
+
+def _word_features(text: str) -> list[str]:
+    features: list[str] = []
+    previous = ""
+    for token in _TOKEN.findall(text):
+        first = token[0]
+        if first in _MARKS:
+            features.append(_MARKS[first])
+        elif first.isdecimal():
+            features.append(f"<{min(len(token), 7)}d>")
+        elif _UNSPACED.match(first):
+            token = token[:400]
+            features.extend(token[start : start + 2] for start in range(len(token) - 1))
+            features.extend(token[start : start + 3] for start in range(len(token) - 2))
+            previous = ""
+        else:
+            word = token.lower()[:_MAX_WORD_CHARS]
+            if "\u0600" <= first <= "\u06ff":
+                word = _ARABIC_ARTICLE.sub("", word)
+            features.append(word)
+            if len(word) > _STEM_CHARS:
+                features.append(f"{word[:_STEM_CHARS]}~")
+            if previous:
+                features.append(f"{previous}_{word}")
+            previous = word
+    return features

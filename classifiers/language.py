@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The language of the newly written text: script first, then letters and small words, then a statistical model."""
+
+import re
+from collections import Counter
+
+from py3langid.langid import LanguageIdentifier
+
+from classifiers.tables import read_table
+
+MAX_CHARS = 1_500  # more words don't make it surer
+
+_TABLE = read_table("language")
+# Languages written with Latin letters in which traders write.
+_LATIN = tuple(_TABLE["small_words"])
+_SMALL_WORDS: dict[str, frozenset[str]] = {
+    code: frozenset(words.split()) for code, words in _TABLE["small_words"].items()
+}
+_LETTERS: dict[str, str] = _TABLE["letters"]
+
+_SCRIPTS = {
+    "han": re.compile("[\u3400-\u4dbf\u4e00-\u9fff]"),
+    "kana": re.compile("[\u3041-\u30ff\uff66-\uff9d]"),
+    "hangul": re.compile("[\u1100-\u11ff\uac00-\ud7a3]"),
+    "cyrillic": re.compile("[\u0400-\u04ff]"),
+    "arabic": re.compile("[\u0620-\u064a\u066e-\u06d3\u06fa-\u06ff]"),
+    "thai": re.compile("[\u0e01-\u0e4e]"),
+    "devanagari": re.compile("[\u0900-\u097f]"),
+    "greek": re.compile("[\u0370-\u03ff]"),
+    "hebrew": re.compile("[\u05d0-\u05ea]"),
+    "bengali": re.compile("[\u0980-\u09ff]"),
+    "tamil": re.compile("[\u0b80-\u0bff]"),
+    "georgian": re.compile("[\u10a0-\u10ff]"),
+    "armenian": re.compile("[\u0530-\u058f]"),
+    "khmer": re.compile("[\u1780-\u17ff]"),
+    "burmese": re.compile("[\u1000-\u109f]"),
+    "lao": re.compile("[\u0e80-\u0eff]"),
+}
+_SINGLE = {"thai": "th", "devanagari": "hi", "greek": "el", "hebrew": "he", "bengali": "bn", "tamil": "ta", "georgian": "ka",
+           "armenian": "hy", "khmer": "km", "burmese": "my", "lao": "lo", "hangul": "ko"}  # fmt: skip
+# One sign of these says as much as so many Latin letters.
+_WEIGHT = {"han": 2.5, "kana": 1.5, "hangul": 2.0}
+_LATIN_WORD = re.compile(r"[^\W\d_]{2,}")
+_NOISE = re.compile(r"https?://\S+|\S+@\S+|[A-Z]{2,}[\w./-]*\d[\w./-]*")
+
+
+class LanguageReader:
+    """Holds the loaded model.  Pure and thread-safe once built."""
+
+    def __init__(self) -> None:
+        self._identifier = LanguageIdentifier.from_model_file("data/model.npz.xz", norm_probs=True)
+        self._identifier.set_languages(list(_LATIN))
+
+    def read(self, text: str, hint: str = "") -> str | None:
+        """Return ISO 639-1, or None when nobody can tell.  `hint` (the subject) is looked at when the text is short."""
+        language = self._read(text)
+        if language is None and hint:
+            language = self._read(f"{hint}\n{text}")
+        return language
+
+    def _read(self, text: str) -> str | None:
+        sample = _NOISE.sub(" ", text[:MAX_CHARS])
+        if sample.isascii():
+            return self._read_latin(sample)
+        counts = {name: len(pattern.findall(sample)) * _WEIGHT.get(name, 1.0) for name, pattern in _SCRIPTS.items()}
+        latin = sum(len(word) for word in _LATIN_WORD.findall(sample)) - sum(
+            counts[name] / _WEIGHT.get(name, 1.0) for name in counts
+        )
+        script = max(counts, key=counts.__getitem__)
+        cjk = counts["han"] + counts["kana"]
+        if cjk > counts[script]:
+            script = "han"
+        # Product names and order numbers are Latin everywhere: the other script needs only a third.
+        if max(counts[script], cjk if script in ("han", "kana") else 0.0) < max(latin * 0.35, 2):
+            return self._read_latin(sample)
+        if script in ("han", "kana"):
+            return "ja" if counts["kana"] > 0.08 * cjk else "zh"
+        if script == "cyrillic":
+            return _cyrillic(sample)
+        return _arabic(sample) if script == "arabic" else _SINGLE[script]
+
+    def _read_latin(self, text: str) -> str | None:
+        words = [word.lower() for word in _LATIN_WORD.findall(text)]
+        if not words:
+            return None
+        votes: Counter[str] = Counter()
+        for code, small in _SMALL_WORDS.items():
+            votes[code] = sum(word in small for word in words)
+        if not text.isascii():
+            lowered = text.lower()
+            for code, letters in _LETTERS.items():
+                votes[code] += min(sum(lowered.count(letter) for letter in letters), 6)
+        (best, most), (_, second) = votes.most_common(2)
+        if most >= 2 and most >= 1.6 * second + 1:
+            return best
+        guess, confidence = self._identifier.classify(" ".join(words))
+        if len(words) < 3 and most == 0:
+            return None
+        if votes[guess] >= second or confidence > 0.9:
+            return str(guess) if confidence > 0.25 or votes[guess] == most > 0 else None
+        return best if most else None
+
+
+def _cyrillic(text: str) -> str:
+    lowered = text.lower()
+    if any(letter in lowered for letter in "әғқңөұүһ"):
+        return "kk"
+    if any(letter in lowered for letter in "їєґ") or ("і" in lowered and "ы" not in lowered):
+        return "uk"
+    if any(letter in lowered for letter in "ђјљњћџ"):
+        return "sr"
+    if "ў" in lowered:
+        return "be"
+    is_bulgarian = (
+        "ъ" in lowered and not any(letter in lowered for letter in "ыэё") and lowered.count("ъ") > len(lowered) / 120
+    )
+    return "bg" if is_bulgarian else "ru"
+
+
+def _arabic(text: str) -> str:
+    if any(letter in text for letter in "ٹڈڑےں"):
+        return "ur"
+    persian = sum(text.count(letter) for letter in "پچژگ")
+    # Old code pages write Persian with Arabic yeh and kaf; ة and ى with hamza forms are Arabic's own.
+    yeh_kaf = text.count("ی") + text.count("ک")
+    own = text.count("ة") + text.count("إ") + text.count("أ") + text.count("ى")
+    return "fa" if persian * 3 + yeh_kaf > own else "ar"
