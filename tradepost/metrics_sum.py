@@ -2,8 +2,11 @@
 """The sum over all processes of this host, living and gone, as `tradepost metrics` serves it."""
 
 import fcntl
+import json
 import logging
 import os
+import re
+import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +24,7 @@ _Collector: Any = multiprocess.MultiProcessCollector
 _Map: Any = mmap_dict.MmapedDict
 # Counts of processes that are gone live on under this name in place of a process id.
 _GONE = "gone"
+_NAME = re.compile(rf"({'|'.join(ROOM)})_([0-9]+|{_GONE})\.db")
 
 
 class SharedCounts:
@@ -32,7 +36,8 @@ class SharedCounts:
     def collect(self) -> Iterator[Metric]:
         """Yield every metric, summed over processes."""
         with _locked(self._folder):
-            pids = {int(name) for path in self._folder.glob("*.db") if (name := path.stem.rpartition("_")[2]).isdigit()}
+            _put_damaged_aside(self._folder)
+            pids = {int(name) for path in _files(self._folder) if (name := path.stem.rpartition("_")[2]) != _GONE}
             _fold(self._folder, {pid for pid in pids if not is_alive(pid)})
             metrics = list(_Collector(None, path=str(self._folder)).collect())
         yield from metrics
@@ -63,6 +68,23 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.db"))
+
+
+def _put_damaged_aside(folder: Path) -> None:
+    """One bad file must not hide the numbers of all other processes."""
+    for path in _files(folder):
+        try:
+            if not _NAME.fullmatch(path.name):
+                raise ValueError("its name is none of ours")
+            for key, _, _, _ in _Map.read_all_values_from_file(str(path)):
+                json.loads(key)
+        except (ValueError, RuntimeError, IndexError, struct.error) as error:
+            log.warning("%s: put aside, it holds no counts: %s", path, error)
+            path.rename(path.with_suffix(".damaged"))
 
 
 def _fold(folder: Path, pids: set[int]) -> None:

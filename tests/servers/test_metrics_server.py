@@ -184,6 +184,29 @@ def test_process_without_room_counts_nothing_and_goes_on(server: Server, count: 
     assert server.metrics()["tradepost_shunted_total"] == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("counter_999999.db", b""),
+        ("counter_999999.db", b"\xff" * 4096),
+        ("counter_999999.db", (4000).to_bytes(8, "little") + b"\x08\0\0\0no json!" + b"\0" * 4000),
+        ("histogram_999999.db", (40).to_bytes(8, "little") + (99).to_bytes(4, "little") + b"\0" * 100),
+        ("stray.db", b"x"),
+        ("summary_1.db", b"\0" * 64),
+    ],
+    ids=["empty", "nonsense", "no-json", "too-short", "foreign-name", "foreign-kind"],
+)
+def test_damaged_file_hides_no_other(
+    server: Server, count: Callable[[], Counting], tmp_path: Path, name: str, content: bytes
+) -> None:
+    count().run("metrics.count_shunted()")
+    folder = tmp_path / "run" / "metrics"
+    (folder / name).write_bytes(content)
+    assert server.metrics()["tradepost_shunted_total"] == 1
+    assert not (folder / name).exists()
+    assert server.metrics()["tradepost_shunted_total"] == 1
+
+
 def test_files_have_room_for_every_series(count: Callable[[], Counting], tmp_path: Path) -> None:
     counting = count()
     counting.run("metrics.count_shunted()")
