@@ -18,6 +18,7 @@ import Milter
 import milter
 
 from tradepost_milter.heartbeat import Pulse
+from tradepost_milter.listener import shut_down
 from tradepost_milter.session import Session
 
 log = logging.getLogger("tradepost.milter")
@@ -89,7 +90,8 @@ def _is_listening(fd: int) -> bool:
 
 
 def _await_drain(control: int, descriptor: int, family: socket.AddressFamily, grace: float) -> None:
-    os.read(control, 1)
+    is_orphan = not os.read(control, 1)
+    shared = socket.socket(fileno=os.dup(descriptor)) if is_orphan else None
     idle = socket.socket(family)
     if family == socket.AF_UNIX:
         idle.bind(f"\0tradepost-idle-{os.getpid()}")
@@ -97,6 +99,10 @@ def _await_drain(control: int, descriptor: int, family: socket.AddressFamily, gr
     idle.setblocking(False)
     # From here on nothing new is accepted in this child; the others go on.
     os.dup2(idle.fileno(), descriptor, inheritable=False)
+    if shared is not None:
+        # libmilter's poll() holds the old socket for up to 5 s; shut down, it refuses at once instead of letting clients
+        # wait for nobody.  Only when the supervisor is gone: sisters share this socket.
+        shut_down(shared)
     give_up = time.monotonic() + grace
     quiet = 0
     while time.monotonic() < give_up and quiet < 3:

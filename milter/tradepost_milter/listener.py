@@ -35,11 +35,22 @@ def open_listener(address: str, *, mode: int, group: str) -> socket.socket:
 
 
 def close_listener(listener: socket.socket) -> None:
-    """Close, and take the socket file away."""
+    """Refuse whoever connects from now on, also where children still hold the socket, and take its file away."""
+    if listener.fileno() < 0:
+        return  # closed before
     path = listener.getsockname() if listener.family == socket.AF_UNIX else None
-    listener.close()
     if path:
         Path(path).unlink(missing_ok=True)
+    shut_down(listener)
+
+
+def shut_down(listener: socket.socket) -> None:
+    """Refuse whoever connects from now on; somebody else may have done so already."""
+    try:
+        listener.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    listener.close()
 
 
 def _open_inet(host: str, port: int) -> socket.socket:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tradepost.metrics import Restart, count_restart, report_milter
 from tradepost.metrics_sum import forget_process
 from tradepost_milter.heartbeat import STUCK, Heartbeats
+from tradepost_milter.listener import close_listener
 
 log = logging.getLogger("tradepost.milter")
 
@@ -89,6 +90,8 @@ class Supervisor:
             if not self._stopping:
                 log.info("milter stops: %d children finish their sessions", len(self._children))
             self._stopping = True
+            # At once: a mail that found the socket with nobody behind it would wait for its timeout.
+            close_listener(self._listener)
             for child in self._children.values():
                 self._drain(child)
         elif signal.SIGHUP in signals and not self._stopping:

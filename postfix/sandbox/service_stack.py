@@ -183,7 +183,7 @@ class ServiceStack:
     def answers(self, name: str, since: float = 0.0) -> bool:
         """Tell whether a part works: the socket or page answers, or the worker wrote to the directory after `since`."""
         if name == "milter":
-            return _milter_answers(self.socket)
+            return _milter_answers(self.settings.milter.socket)
         if name == "sync":
             return self._projected_at() >= since
         return _page_answers(f"{self.metrics_url}/healthz" if name == "metrics" else self.web_url)
@@ -233,13 +233,15 @@ class ServiceStack:
         return done
 
 
-def _milter_answers(path: Path) -> bool:
+def _milter_answers(address: str) -> bool:
     """Open the milter protocol as Postfix does: connect() alone succeeds as soon as the supervisor listens."""
     offer = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF)  # version, actions, protocol: all that exist
-    with socket.socket(socket.AF_UNIX) as probe:
+    kind, _, place = address.partition(":")
+    host, _, port = place.rpartition(":")
+    with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as probe:
         probe.settimeout(5)
         try:
-            probe.connect(str(path))
+            probe.connect(place if kind == "unix" else (host, int(port)))
             probe.sendall(offer)
             return probe.recv(5)[4:] == b"O"
         except OSError:

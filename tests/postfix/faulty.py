@@ -3,7 +3,8 @@
 
 TRADEPOST_TEST_FAULTS holds JSON: {"folder": where marker files go, "points": {name: [probability, seed]}}.  A fault point
 that fires writes a marker file `NAME.PID.N` (its content: the queue or entry id) and kills its process with SIGKILL.
-Words in a subject steer the classifier: SLEEP sleeps, GRIND holds the GIL, CRASH raises.
+Words in a subject steer the classifier: SLEEP sleeps, GRIND holds the GIL, CRASH raises, FILL fills the disk on which the
+plan's file "filler" lies.
 """
 
 import json
@@ -52,8 +53,9 @@ class FaultPoints:
 class MoodyAnalyst:
     """An analyst whose behaviour the subject of a mail steers."""
 
-    def __init__(self, real: Analyst) -> None:
+    def __init__(self, real: Analyst, filler: Path) -> None:
         self._real = real
+        self._filler = filler
 
     def label(self, message: Message, now: datetime) -> Labels:
         """Sleep, grind, crash, or do the work."""
@@ -63,6 +65,8 @@ class MoodyAnalyst:
             re.match(r"(a+)+$", "a" * 60 + "b")  # holds the GIL for longer than anybody waits
         if "CRASH" in message.subject:
             raise RuntimeError("a classifier that crashes")
+        if "FILL" in message.subject:
+            fill_disk(self._filler)
         return self._real.label(message, now)
 
     def extract(self, message: Message) -> Extract:
@@ -70,9 +74,19 @@ class MoodyAnalyst:
         return self._real.extract(message)
 
 
-def _plant(points: FaultPoints) -> None:
+def fill_disk(filler: Path) -> None:
+    """Take the last page of a file system."""
+    with filler.open("wb", buffering=0) as file:
+        while True:
+            try:
+                file.write(b"x" * 4096)
+            except OSError:
+                return
+
+
+def _plant(points: FaultPoints, filler: Path) -> None:
     real = tradepost.analysis.load_analyst
-    tradepost.analysis.load_analyst = lambda: MoodyAnalyst(real())
+    tradepost.analysis.load_analyst = lambda: MoodyAnalyst(real(), filler)
     _plant_in_milter(points)
     _plant_in_journal(points)
 
@@ -114,6 +128,7 @@ def _plant_in_journal(points: FaultPoints) -> None:
 
 
 if __name__ == "__main__":
-    _plant(FaultPoints(json.loads(os.environ["TRADEPOST_TEST_FAULTS"])))
+    plan = json.loads(os.environ["TRADEPOST_TEST_FAULTS"])
+    _plant(FaultPoints(plan), Path(plan.get("filler", "/nonexistent")))
     sys.argv[0] = "tradepost"
     tradepost.cli.main()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The milter while things go wrong: children stop, hang, grind; signals, full disks, other milters, clients that leave."""
 
-import os
+import json
 import signal
 import smtplib
 import socket
@@ -247,10 +247,15 @@ def test_a_classifier_that_holds_the_interpreter_is_killed(stack: ServiceStack) 
     thread = threading.Thread(target=grinder)
     thread.start()
     time.sleep(0.3)  # until the grinder is in EOM
+    marked = []
     for number in range(4):
         began = time.monotonic()
-        assert is_marked(stack, send(stack, f"beside {number}"))
-        assert time.monotonic() - began < 2
+        beside = send(stack, f"beside {number}")
+        took = time.monotonic() - began
+        marked.append(is_marked(stack, beside))
+        # What the grinding child had accepted waits for the watchdog; what another child serves does not.
+        assert took < (2 if marked[-1] else 12)
+    assert any(marked)
     thread.join()
     queue_id, seconds = results[0]
     assert seconds < 12
@@ -317,8 +322,7 @@ def test_a_client_that_leaves_before_the_dot_leaves_nothing(stack: ServiceStack)
     before = journaled(stack)
     dialogue = Dialogue(stack)
     dialogue.begin("leaves")
-    assert dialogue.smtp.sock is not None
-    dialogue.smtp.sock.close()
+    dialogue.smtp.close()
     assert is_marked(stack, send(stack, "after the one who left"))
     assert len(journaled(stack) - before) == 1
     wait_until("drafts gone", lambda: not list((stack.settings.journal_dir / "tmp").iterdir()), 5)
@@ -326,14 +330,11 @@ def test_a_client_that_leaves_before_the_dot_leaves_nothing(stack: ServiceStack)
 
 def test_a_client_that_leaves_after_the_dot_retries_and_keeps_the_owner(stack: ServiceStack) -> None:
     before = {entry.arrival.entry_id for entry in entries(stack)}
-    mail = MAIL.format(subject="retried", number="retried").encode()
     for _ in range(2):
         dialogue = Dialogue(stack)
         dialogue.begin("retried")
-        assert dialogue.smtp.sock is not None
         dialogue.smtp.send(b"the end\r\n.\r\n")
-        dialogue.smtp.sock.close()
-    assert mail
+        dialogue.smtp.close()
     wait_until("both", lambda: len(entries(stack)) == len(before) + 2, 10)
     first, second = [e.arrival for e in entries(stack) if e.arrival.entry_id not in before]
     assert first.envelope.queue_id != second.envelope.queue_id
@@ -398,9 +399,13 @@ def test_a_queue_disk_that_fills_up_while_marks_are_written(tmp_path: Path, smal
         subprocess.run(["cp", "-a", f"{queue}/.", str(small_disk)], check=True)
         subprocess.run(["mount", "--bind", str(small_disk), str(queue)], check=True)
         try:
-            stack.postfix.configure(parameters={"message_size_limit": "0", "virtual_transport": "retry:kept"})
-            stack.start("milter", script=FAULTY)
-            phantoms = fill_to_the_brim(stack, small_disk)
+            stack.postfix.configure(parameters={"message_size_limit": "0"})
+            filler = small_disk / "filler"
+            filler.touch()
+            filler.chmod(0o666)
+            plan = json.dumps({"folder": "/nonexistent", "filler": str(filler)})
+            stack.start("milter", script=FAULTY, environment={"TRADEPOST_TEST_FAULTS": plan})
+            phantoms = fill_to_the_brim(stack, filler)
             assert phantoms, "no mail met the end of the disk between our answer and the queue file's end"
             for queue_id in phantoms:
                 lines = stack.postfix.log.lines(queue_id)
@@ -411,28 +416,24 @@ def test_a_queue_disk_that_fills_up_while_marks_are_written(tmp_path: Path, smal
             subprocess.run(["umount", "-l", str(queue)], check=True)
 
 
-def fill_to_the_brim(stack: ServiceStack, disk: Path) -> set[str]:
-    """Send mails that end ever closer to the end of the disk; return the queue ids that were journaled and refused."""
+def fill_to_the_brim(stack: ServiceStack, filler: Path) -> set[str]:
+    """Send mails during whose EOM the disk becomes full; return the queue ids that were journaled and refused.
+
+    What is written after that may still fit into the last page of the queue file, so several sizes are tried.
+    """
     phantoms: set[str] = set()
-    for size in range(20_000, 40_000, 300):
-        room = disk / "filler"
-        room.unlink(missing_ok=True)
-        found = os.statvfs(disk)
-        # Eight pages are left: the mail's own text just fits or just does not.
-        with room.open("wb") as filler:
-            os.posix_fallocate(filler.fileno(), 0, (found.f_bavail - 8) * found.f_frsize)
+    for lines in range(0, 400, 50):
         before = journaled(stack)
-        body = MAIL.format(subject="brim", number=f"brim{size}").encode() + b"0123456789\r\n" * (size // 12)
+        body = MAIL.format(subject="FILL", number=f"fill{lines}") + "0123456789\r\n" * lines
         with smtplib.SMTP("127.0.0.1", stack.postfix.site.smtp_port) as smtp:
             smtp.ehlo()
             smtp.mail("ann@buyer.example")
             smtp.rcpt(SALES)
-            code, _ = smtp.data(body)
+            code, _ = smtp.data(body.encode())
+        filler.write_bytes(b"")
         if code != 250:
+            assert code == 451
             phantoms |= journaled(stack) - before
-        if phantoms:
-            break
-    (disk / "filler").unlink()
     return phantoms
 
 
