@@ -189,7 +189,7 @@ class Demonstration:
                     select(Arrival.queue_id, Arrival.entry_id, Arrival.acceptance).where(
                         Arrival.instance == self._postfix.site.hostname
                     )
-                ).tuples()
+                )
                 found: dict[str, dict[str, str]] = {}
                 for queue_id, entry_id, acceptance in rows:
                     found.setdefault(queue_id, {})[entry_id] = acceptance
