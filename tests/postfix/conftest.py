@@ -29,6 +29,7 @@ def run_stack(
     parts: tuple[str, ...] = ("sync", "milter"),
     settings: Tables | None = None,
     mailboxes: tuple[str, ...] = (),
+    environment: dict[str, str] | None = None,
 ) -> Iterator[ServiceStack]:
     """Run a Postfix and our services for the company of the demo, its people signing in with "sesame"."""
     company = read_company()
@@ -41,7 +42,9 @@ def run_stack(
     )
     with (
         private,
-        ServiceStack(private, company=COMPANY_FILE, rules=RULES_FILE, parts=parts, settings=settings) as stack,
+        ServiceStack(
+            private, company=COMPANY_FILE, rules=RULES_FILE, parts=parts, settings=settings, environment=environment
+        ) as stack,
     ):
         yield stack
 
