@@ -8,6 +8,7 @@ The seed is printed; TRADEPOST_SEED=n repeats a run's choices (not its timing). 
 import json
 import os
 import random
+import smtplib
 import subprocess
 import threading
 import time
