@@ -30,7 +30,7 @@ log = logging.getLogger("tradepost.maillog")
 # An arrival may be recorded so much later than Postfix spoke of it: the worker was down, the database was away.
 KEEP = timedelta(days=7)
 _POLL_SECONDS = 0.25  # longest time in one transaction while catching up on a long log
-_RETRY_SECONDS = 10.0
+_RETRY_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
 _RECHECK = timedelta(minutes=10)
 _OVERLAP = timedelta(seconds=60)
@@ -120,7 +120,8 @@ class Confirmer:
                 if not batch.has_more or time.monotonic() > deadline:
                     break
         except OSError as error:
-            self._complain(f"{source.name}: {error.strerror or error}; nothing is confirmed until it can be read")
+            place = error.filename or source.name
+            self._complain(f"{place}: {error.strerror or error}; nothing is confirmed until it can be read")
             return set()
         self._be_content()
         report_maillog()

@@ -18,7 +18,7 @@ import zstandard
 
 from tradepost.errors import Refusal
 from tradepost.journal_follower import COMMAND, MAIL_MATCH
-from tradepost.log_follower import rotated_files
+from tradepost.log_files import rotated_files
 from tradepost.maillog import LogEvent, LogParser, decode_journal_entry
 
 # A mail may be long on its way in: its first line stands so much earlier than the one that accepts it.
