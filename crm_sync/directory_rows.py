@@ -153,7 +153,7 @@ def read_everything(session: Session) -> Iterator[tuple[str, bytes]]:
 def changed_threads(session: Session, conversation_ids: Collection[int]) -> set[str]:
     """Return every id digest that leads to these conversations."""
     statement = select(MessageAnchor.id_digest).where(MessageAnchor.conversation_id.in_(conversation_ids))
-    return set(session.scalars(statement))
+    return set(session.connection().scalars(statement))
 
 
 def changed_customers(session: Session, dirty: DirtyKeys, customer_ids: Collection[int]) -> None:
@@ -175,11 +175,13 @@ def _is_one_of(column: InstrumentedAttribute[_Key], keys: Collection[_Key] | Non
 
 
 def _stream(session: Session, statement: Select[*_Columns]) -> Iterator[Row[*_Columns]]:
-    yield from session.execute(statement.execution_options(yield_per=_PAGE))
+    yield from session.connection().execute(statement.execution_options(yield_per=_PAGE))
 
 
 def _pages(session: Session, statement: Select[*_Columns]) -> Iterator[list[Row[*_Columns]]]:
-    yield from (list(page) for page in session.execute(statement.execution_options(yield_per=_PAGE)).partitions())
+    yield from (
+        list(page) for page in session.connection().execute(statement.execution_options(yield_per=_PAGE)).partitions()
+    )
 
 
 def _participants(session: Session, conversations: Collection[int]) -> defaultdict[int, list[str]]:
@@ -189,7 +191,7 @@ def _participants(session: Session, conversations: Collection[int]) -> defaultdi
         .where(ConversationParticipant.conversation_id.in_(conversations))
         .order_by(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
     )
-    for conversation, address in session.execute(statement):
+    for conversation, address in session.connection().execute(statement):
         found[conversation].append(address)
     return found
 
@@ -201,4 +203,4 @@ def _pools(session: Session, conversations: Collection[int]) -> dict[int, str]:
         .where(ConversationPool.conversation_id.in_(conversations))
         .order_by(Pool.position.desc(), Pool.id.desc())
     )
-    return dict(session.execute(statement).all())
+    return dict(session.connection().execute(statement).all())

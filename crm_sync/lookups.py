@@ -6,8 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, select
 
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
@@ -92,23 +91,23 @@ class Lookups:
         return [self.conversations[conversation] for conversation in sorted(self.anchors.get(digest, ()))]
 
 
-def fetch_lookups(session: Session, wanted: Wanted) -> Lookups:
-    """Ask for everything a batch will touch."""
+def fetch_lookups(connection: Connection, wanted: Wanted) -> Lookups:
+    """Ask for everything a batch will touch.  On the bare connection: mapped objects would only be unpacked again."""
     found = Lookups()
-    found.recorded = set(session.scalars(select(Arrival.entry_id).where(Arrival.entry_id.in_(wanted.entry_ids))))
-    found.blobs = set(session.scalars(select(Blob.sha256).where(Blob.sha256.in_(wanted.blobs))))
-    messages = session.execute(
+    found.recorded = set(connection.scalars(select(Arrival.entry_id).where(Arrival.entry_id.in_(wanted.entry_ids))))
+    found.blobs = set(connection.scalars(select(Blob.sha256).where(Blob.sha256.in_(wanted.blobs))))
+    messages = connection.execute(
         select(Message.content_key, Message.id, Message.conversation_id).where(
             Message.content_key.in_(wanted.content_keys)
         )
     )
     found.messages = {key: MessageState(message, conversation) for key, message, conversation in messages}
     carriers = select(Message.id_digest, Message.conversation_id, Message.has_id_clash)
-    for digest, carrier, is_repeated in session.execute(carriers.where(Message.id_digest.in_(wanted.id_digests))):
+    for digest, carrier, is_repeated in connection.execute(carriers.where(Message.id_digest.in_(wanted.id_digests))):
         found.carriers[digest].add(carrier)
         if is_repeated:
             found.ids_repeated.add(digest)
-    anchors = session.execute(
+    anchors = connection.execute(
         select(MessageAnchor.id_digest, MessageAnchor.conversation_id).where(
             MessageAnchor.id_digest.in_(wanted.id_digests)
         )
@@ -117,16 +116,16 @@ def fetch_lookups(session: Session, wanted: Wanted) -> Lookups:
         found.anchors[digest].add(conversation)
     wanted_conversations = {state.conversation_id for state in found.messages.values()}
     wanted_conversations.update(*found.anchors.values())
-    found.conversations = fetch_conversations(session, wanted_conversations)
-    _fetch_parties(session, wanted, found)
+    found.conversations = fetch_conversations(connection, wanted_conversations)
+    _fetch_parties(connection, wanted, found)
     return found
 
 
-def fetch_conversations(session: Session, keys: Collection[int]) -> dict[int, ConversationState]:
+def fetch_conversations(connection: Connection, keys: Collection[int]) -> dict[int, ConversationState]:
     """Return those conversations with participants and pools."""
     if not keys:
         return {}
-    rows = session.execute(
+    rows = connection.execute(
         select(
             Conversation.id,
             Conversation.public_id,
@@ -140,22 +139,24 @@ def fetch_conversations(session: Session, keys: Collection[int]) -> dict[int, Co
     )
     found = {row.id: ConversationState(*row) for row in rows}
     participants = select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
-    for conversation, address in session.execute(participants.where(ConversationParticipant.conversation_id.in_(keys))):
+    for conversation, address in connection.execute(
+        participants.where(ConversationParticipant.conversation_id.in_(keys))
+    ):
         found[conversation].participants.add(address)
     pools = select(ConversationPool.conversation_id, ConversationPool.pool_id)
-    for conversation, pool in session.execute(pools.where(ConversationPool.conversation_id.in_(keys))):
+    for conversation, pool in connection.execute(pools.where(ConversationPool.conversation_id.in_(keys))):
         found[conversation].pools.add(pool)
     return found
 
 
-def _fetch_parties(session: Session, wanted: Wanted, found: Lookups) -> None:
-    contacts = session.execute(
+def _fetch_parties(connection: Connection, wanted: Wanted, found: Lookups) -> None:
+    contacts = connection.execute(
         select(ContactAddress.address_key, Contact.id, Contact.customer_id)
         .join(Contact, Contact.id == ContactAddress.contact_id)
         .where(ContactAddress.address_key.in_(wanted.addresses))
     )
     found.contacts = {key: ContactState(contact, customer) for key, contact, customer in contacts}
-    domains = session.execute(
+    domains = connection.execute(
         select(CustomerDomain.domain, CustomerDomain.customer_id).where(CustomerDomain.domain.in_(wanted.domains))
     )
     found.domains = dict(domains.all())
@@ -163,7 +164,7 @@ def _fetch_parties(session: Session, wanted: Wanted, found: Lookups) -> None:
     keys |= {state.customer_id for state in found.conversations.values()}
     keys.discard(None)
     if keys:
-        customers = session.execute(
+        customers = connection.execute(
             select(Customer.id, Customer.public_id, Customer.scope_id, Customer.kind, Customer.grade, Scope.owner_id)
             .join(Scope, Scope.id == Customer.scope_id)
             .where(Customer.id.in_(keys))

@@ -28,7 +28,7 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
 
     Raises whatever a bad letter causes: the caller then records its letters one by one and finds it.
     """
-    batch = Batch(session, view, fetch_lookups(session, _wanted(view, letters)), now)
+    batch = Batch(session, view, fetch_lookups(session.connection(), _wanted(view, letters)), now)
     new = 0
     for letter in letters:
         if letter.arrival.entry_id not in batch.found.recorded:
