@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the top of the page says.  `accepted` is None where the journal can't be read."""
+    """What the top of the page says, of the last 24 hours.  `accepted` is None where the journal can't be read."""
 
     recorded: int
     accepted: int | None

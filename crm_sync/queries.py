@@ -4,11 +4,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
+from ulid import ULID
 
 from crm_sync.mail_views import Counts, CustomerRef, MailRow, MailView, PartView, PersonRef, Recipient, ThreadItem
 from crm_sync.models.conversations import Conversation
@@ -16,6 +18,7 @@ from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient, MessageText
 from crm_sync.models.people import Person, PoolAddress
 from crm_sync.models.rules import RuleRow
+from crm_sync.newest_mails import Wanted, fetch_newest_entries
 from crm_sync.rights import Viewer, may_see
 from tradepost.addresses import address_key
 from tradepost.envelope import Envelope
@@ -24,6 +27,8 @@ from tradepost.verdict import Verdict
 COUNTED = ("confirmed", "assumed")
 # A conversation is shown newest last; what is older than that many letters is reached through its first one.
 THREAD_LIMIT = 100
+# Signs of a ULID that tell the time; the rest is chance.
+_ULID_TIME = 10
 
 _Owner = aliased(Person, name="owner")
 _Assignee = aliased(Person, name="assignee")
@@ -41,18 +46,15 @@ def newest(
 ) -> tuple[MailRow, ...]:
     """Return the newest arrivals the viewer may see, newest first, older than the entry id `before`.
 
-    What Postfix refused is left out; what it has not confirmed yet says so in `acceptance`.
+    Each letter shows once, by its first arrival.  What Postfix refused is left out; what it has not confirmed yet says so
+    in `acceptance`.
     """
-    wanted = _rows(viewer).where(Arrival.acceptance != "refused").order_by(Arrival.entry_id.desc()).limit(limit)
-    if before is not None:
-        wanted = wanted.where(Arrival.entry_id < before)
-    if direction is not None:
-        wanted = wanted.where(Arrival.direction == direction)
-    if category is not None:
-        wanted = wanted.where(Message.category == category)
-    found = session.execute(wanted).all()
+    wanted = Wanted(before=before, limit=limit, direction=direction, category=category)
+    entries = fetch_newest_entries(session, viewer, wanted)
+    found = session.execute(_rows(viewer).where(Arrival.entry_id.in_(entries))).all()
     named = _header_recipients(session, [row.Message.id for row in found if row.Message is not None])
-    return tuple(_as_row(row, named) for row in found)
+    rows = {row.Arrival.entry_id: _as_row(row, named) for row in found}
+    return tuple(rows[entry_id] for entry_id in entries)
 
 
 def fetch_mail(session: Session, viewer: Viewer, entry_id: str) -> MailView | None:
@@ -88,9 +90,12 @@ def fetch_mail(session: Session, viewer: Viewer, entry_id: str) -> MailView | No
     )
 
 
-def counts(session: Session) -> Counts:
-    """Return the company's numbers; only for somebody who `sees_all`, a rep must not read them."""
-    rows = session.execute(select(Arrival.acceptance, func.count()).group_by(Arrival.acceptance))
+def counts(session: Session, since: datetime) -> Counts:
+    """Return the company's numbers since a time; only for somebody who `sees_all`, a rep must not read them."""
+    first = str(ULID.from_datetime(since))[:_ULID_TIME] + "0" * (26 - _ULID_TIME)
+    rows = session.execute(
+        select(Arrival.acceptance, func.count()).where(Arrival.entry_id >= first).group_by(Arrival.acceptance)
+    )
     by_word = {word: number for word, number in rows}
     return Counts(sum(by_word.get(word, 0) for word in COUNTED), by_word.get("pending", 0))
 

@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, or_, select, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, or_, select, true
+from sqlalchemy.orm import Session
 
 from crm_sync.models.customers import Scope
 from crm_sync.models.people import Person, PoolMember, RoleRight
@@ -66,7 +66,7 @@ def visible_scopes(viewer: Viewer) -> Select[int]:
     return scopes.where(or_(*ways))
 
 
-def may_see(viewer: Viewer, scope_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+def may_see(viewer: Viewer, scope_id: SQLColumnExpression[int]) -> ColumnElement[bool]:
     """Return the condition that a row hanging on that scope column is the viewer's to see."""
     if viewer.reach is Reach.ALL:
         return true()

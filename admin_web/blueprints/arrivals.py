@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 
 from flask import Blueprint, abort, make_response, render_template, request, url_for
@@ -18,6 +19,7 @@ from tradepost.verdict import CATEGORIES, Direction
 blueprint = Blueprint("arrivals", __name__)
 
 PAGE_MAILS = 50
+COUNTED = timedelta(hours=24)
 _ENTRY_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 
@@ -112,4 +114,4 @@ def _state(session: Session) -> State | None:
     """Return how the installation stands; None for somebody who may not read the company's numbers."""
     if not viewer().sees_all:
         return None
-    return describe_state(counts(session), room().read())
+    return describe_state(counts(session, room().clock() - COUNTED), room().read())

@@ -44,7 +44,7 @@ class Arrival(Base):
     __table_args__ = (
         Index(None, "instance", "queue_id"),
         Index("ix_arrival_open", "recorded_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
-        Index(None, "acceptance", "direction"),
+        Index(None, "direction", "entry_id"),
     )
 
 
@@ -77,6 +77,7 @@ class Message(Base):
     __table_args__ = (
         Index(None, "conversation_id", "at", "id"),
         Index(None, "scope_id", "at", "id"),
+        Index(None, "at", "id"),
         Index(None, "category", "at"),
     )
 

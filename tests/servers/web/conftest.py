@@ -2,9 +2,11 @@
 """A company in a real SQLite file, letters as rows, and browsers of its people."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copyfile
 
 import msgspec
 import pytest
@@ -58,6 +60,7 @@ class Company:
     people: dict[str, int] = field(default_factory=dict)
     pool_id: int = 0
     letters: int = 0
+    is_stopped: bool = False
 
     def add_letter(
         self,
@@ -81,8 +84,7 @@ class Company:
         defects: tuple[str, ...] = (),
     ) -> str:
         """Record one letter of a customer owned by `owner` (None: it lies in the pool) and return its entry id."""
-        self.letters += 1
-        at = START + timedelta(minutes=self.letters)
+        at = self._next_moment()
         entry_id = str(ULID.from_datetime(at))
         labels = Labels(category, 0.91, Priority.HIGH, "asks-for-quote", "es", "MX", "phone", reasons=("model",))
         verdict = verdict or Verdict(direction, labels, owner=f"{owner}@brightway.example" if owner else None)
@@ -145,14 +147,35 @@ class Company:
 
     def add_envelope(self) -> str:
         """Record an arrival of which only the envelope may be kept, and return its entry id."""
-        self.letters += 1
-        at = START + timedelta(minutes=self.letters)
+        at = self._next_moment()
         entry_id = str(ULID.from_datetime(at))
         envelope = Envelope(f"4Q{self.letters:08}", "li.na@brightway.example", ("zhang.wei@brightway.example",))
         with self.database.writing() as session:
             verdict = Verdict(Direction.INTERNAL, recording=Recording.ENVELOPE, reasons=("internal",))
             session.add(_arrival(entry_id, at, envelope, verdict, "confirmed"))
         return entry_id
+
+    def add_arrival(self, entry_id: str) -> str:
+        """Let a letter arrive once more, by another transaction, and return the new entry id."""
+        at = self._next_moment()
+        again = str(ULID.from_datetime(at))
+        with self.database.writing() as session:
+            first = session.get_one(Arrival, entry_id)
+            envelope = msgspec.convert(first.envelope, Envelope)
+            verdict = msgspec.convert(first.verdict, Verdict)
+            session.add(_arrival(again, at, envelope, verdict, "confirmed", message_id=first.message_id))
+        return again
+
+    @contextmanager
+    def stopped_time(self) -> Iterator[None]:
+        """Let everything arrive in one moment."""
+        self.is_stopped = True
+        yield
+        self.is_stopped = False
+
+    def _next_moment(self) -> datetime:
+        self.letters += 1
+        return START + timedelta(minutes=0 if self.is_stopped else self.letters)
 
     def conversation_of(self, entry_id: str) -> int:
         """Return the conversation a letter was put into."""
@@ -223,11 +246,21 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(host=HostSettings(instance="mx.brightway.example"), paths=paths, database=DatabaseSettings(url=""))
 
 
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    """A migrated, empty database."""
-    opened = open_database(settings.database_url, create=True)
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database file, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "tradepost.sqlite"
+    opened = open_database(f"sqlite:///{path}", create=True)
     upgrade_schema(opened)
+    opened.close()
+    return path
+
+
+@pytest.fixture
+def database(settings: Settings, migrated: Path) -> Iterator[Database]:
+    """A migrated, empty database."""
+    copyfile(migrated, settings.paths.state / "tradepost.sqlite")
+    opened = open_database(settings.database_url)
     yield opened
     opened.close()
 
