@@ -39,6 +39,7 @@ check: .cache/test.stamp  ## Check style, types and imports, then test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@for ring in tests tests/pure tests/servers tests/postfix bench; do $(BIN)/mypy $$ring/*.py || exit 1; done
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 

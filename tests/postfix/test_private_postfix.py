@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The private Postfix itself, and the lines that an administrator installs, without our milter."""
 
+import json
 import os
 import signal
 import smtplib
@@ -33,8 +34,7 @@ def test_arrival_is_matched_by_queue_id(postfix: PrivatePostfix) -> None:
 
 
 def test_forged_marks_are_stripped_without_a_milter(postfix: PrivatePostfix) -> None:
-    with postfix.arriving() as session:
-        queue_id = session.send("ann@buyer.example", ["sales@brightway.example"], FORGED)
+    queue_id = postfix.arrive("ann@buyer.example", ["sales@brightway.example"], FORGED)
     (copy,) = postfix.delivered(queue_id)
     assert copy.marks() == {}
     assert b"boss" not in copy.content
@@ -42,8 +42,7 @@ def test_forged_marks_are_stripped_without_a_milter(postfix: PrivatePostfix) -> 
 
 
 def test_an_attached_mail_keeps_its_header(postfix: PrivatePostfix) -> None:
-    with postfix.arriving() as session:
-        queue_id = session.send("ann@buyer.example", ["sales@brightway.example"], NESTED)
+    queue_id = postfix.arrive("ann@buyer.example", ["sales@brightway.example"], NESTED)
     (copy,) = postfix.delivered(queue_id)
     assert b"X-Tradepost-Id: history" in copy.content
 
@@ -80,6 +79,19 @@ def test_the_stock_chroot_is_kept(postfix: PrivatePostfix, service: str) -> None
             and str(postfix.folder) in os.readlink(entry / "cwd")
         ]
     assert set(roots) == {str(postfix.site.queue)}
+
+
+def test_the_queue_is_shown_and_flushed(postfix: PrivatePostfix) -> None:
+    postfix.configure(parameters={"defer_transports": "smtp"})
+    queue_id = postfix.submit("li.na", "sales@brightway.example", ["ann@buyer.example"], b"Subject: later\n\n.\n")
+    wait_until("deferral", lambda: any(d.status == "deferred" for d in postfix.log.deliveries(queue_id)), 10)
+    queued = [json.loads(line) for line in postfix.queue().splitlines()]
+    assert [(mail["queue_id"], mail["queue_name"]) for mail in queued] == [(queue_id, "deferred")]
+    postfix.configure(parameters={"defer_transports": ""})
+    postfix.flush()
+    assert postfix.delivered(queue_id) == []
+    assert any(mail.recipients == ("ann@buyer.example",) for mail in postfix.outside.mails())
+    assert postfix.queue() == ""
 
 
 def test_starting_and_stopping_twice_is_once() -> None:
