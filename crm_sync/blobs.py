@@ -26,15 +26,18 @@ class BlobStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._drafts = root / "tmp"
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="blobs")
         self._waiting: dict[str, Future[None]] = {}
         self._numbers = count()
         self._local = threading.local()
 
     def create(self) -> None:
-        """Make the folder, 0700.  Raises BlobError."""
+        """Make the folders, 0700, and clear what a killed writer left half done.  Raises BlobError."""
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for draft in self._drafts.iterdir():
+                draft.unlink(missing_ok=True)
         except OSError as error:
             raise BlobError(f"{self.root}: can't be made: {error.strerror}") from error
 
@@ -67,7 +70,7 @@ class BlobStore:
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, exist_ok=True)
             sync_folder(self.root)
-        draft = path.parent / f".{digest}.{os.getpid()}.{next(self._numbers)}"
+        draft = self._drafts / f"{os.getpid()}.{next(self._numbers)}"
         try:
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb", buffering=0) as file:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.evidence import Changes, Found, evidence_of, keep, prune, settle
@@ -29,7 +29,9 @@ log = logging.getLogger("tradepost.maillog")
 
 # An arrival may be recorded so much later than Postfix spoke of it: the worker was down, the database was away.
 KEEP = timedelta(days=7)
-_POLL_SECONDS = 0.25  # longest time in one transaction while catching up on a long log
+# A long log is caught up on in pieces: nobody else writes meanwhile.
+_POLL_SECONDS = 0.25
+_POLL_FINDINGS = 2000
 _RETRY_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
 _RECHECK = timedelta(minutes=10)
@@ -38,6 +40,9 @@ _OVERLAP = timedelta(seconds=60)
 _ASK_QUEUE_AFTER = timedelta(seconds=60)
 # A slow client may need so long from the first recipient to EOM.
 _LONGEST_RECEPTION = timedelta(hours=1)
+
+# Written out, not bound: only so does SQLite see that the index of open arrivals fits.
+_IS_OPEN = Arrival.acceptance == literal(Acceptance.PENDING.value, literal_execute=True)
 
 _WORDS = {
     Acceptance.CONFIRMED: Confirmation.ACCEPTED,
@@ -96,7 +101,7 @@ class Confirmer:
         silent = (
             update(Arrival)
             .where(
-                Arrival.acceptance == Acceptance.PENDING, Arrival.recorded_at <= now, Arrival.arrived_at <= edge,
+                _IS_OPEN, Arrival.recorded_at <= now, Arrival.arrived_at <= edge,
                 Arrival.instance == self._instance,
             )
             .values(acceptance=Acceptance.ASSUMED.value, accepted_at=Arrival.arrived_at)
@@ -117,7 +122,7 @@ class Confirmer:
                 batch = source.read(position)
                 position = batch.position
                 found += filter(None, map(evidence_of, batch.events))
-                if not batch.has_more or time.monotonic() > deadline:
+                if not batch.has_more or len(found) >= _POLL_FINDINGS or time.monotonic() > deadline:
                     break
         except OSError as error:
             place = error.filename or source.name
@@ -150,7 +155,7 @@ class Confirmer:
         return set(
             session.scalars(
                 select(Arrival.queue_id).where(
-                    Arrival.acceptance == Acceptance.PENDING,
+                    _IS_OPEN,
                     Arrival.recorded_at >= since,
                     Arrival.instance == self._instance,
                 )
@@ -164,7 +169,7 @@ class Confirmer:
         silent = defaultdict[str, list[datetime]](list)
         for row in session.execute(
             select(Arrival.queue_id, Arrival.arrived_at).where(
-                Arrival.acceptance == Acceptance.PENDING,
+                _IS_OPEN,
                 Arrival.recorded_at.between(now - KEEP, now - _ASK_QUEUE_AFTER),
                 Arrival.instance == self._instance,
             )

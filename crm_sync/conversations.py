@@ -59,12 +59,20 @@ def merge_conversations(session: Session, found: Lookups, states: Sequence[Conve
         kept.participants |= state.participants
         kept.pools |= state.pools
         kept.assignee_id = kept.assignee_id or state.assignee_id
+        if kept.customer_id is None and state.customer_id is not None:
+            give_customer(session, kept, state.customer_id, state.scope_id)
         kept.last_in_at = max(filter(None, (kept.last_in_at, state.last_in_at)), default=None)
         kept.last_out_at = max(filter(None, (kept.last_out_at, state.last_out_at)), default=None)
         if state.status == OPEN:
             kept.status = OPEN
         kept.is_changed = True
     return kept
+
+
+def give_customer(session: Session, state: ConversationState, customer_id: int, scope_id: int) -> None:
+    """The other side became a customer: what was said before belongs to him and is seen by whom he belongs to."""
+    state.customer_id, state.scope_id, state.is_changed = customer_id, scope_id, True
+    session.connection().execute(update(Message).where(Message.conversation_id == state.id).values(scope_id=scope_id))
 
 
 def _move_rows(session: Session, found: Lookups, kept: ConversationState, gone: ConversationState) -> None:

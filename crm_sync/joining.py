@@ -4,12 +4,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import update
 from ulid import ULID
 
 from crm_sync.batch import Batch, counted_for
 from crm_sync.completion import Known
-from crm_sync.conversations import CLOSED, OPEN
+from crm_sync.conversations import CLOSED, OPEN, give_customer
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState
 from crm_sync.matching import find_writer, outsiders
@@ -20,7 +19,6 @@ from crm_sync.models.conversations import (
     MessageAnchor,
 )
 from crm_sync.models.customers import Scope
-from crm_sync.models.mail import Message
 from crm_sync.parties import Counterpart
 from tradepost.verdict import Direction
 
@@ -46,7 +44,8 @@ def join_conversation(
     assignee_id = _assignee_in_force(letter, decision, counterpart, bound)
     state = bound or _open(batch, letter, decision, counterpart, assignee_id)
     if bound is not None and state.customer_id is None and counterpart.customer is not None:
-        _give_customer(batch, state, counterpart)
+        give_customer(batch.session, state, counterpart.customer.id, counterpart.customer.scope_id)
+        batch.spread.add(state.id)
     _assign(batch, letter, decision, state, assignee_id, is_new=bound is None)
     _note_difference(batch, letter, state)
     _stamp(batch, letter, state)
@@ -115,17 +114,6 @@ def _open(
     batch.found.conversations[key] = state
     batch.note(letter.arrival.entry_id, "opened", state)
     return state
-
-
-def _give_customer(batch: Batch, state: ConversationState, counterpart: Counterpart) -> None:
-    """The other side became a customer: what was said before belongs to him and is seen by whom he belongs to."""
-    customer = counterpart.customer
-    assert customer is not None
-    state.customer_id, state.scope_id, state.is_changed = customer.id, customer.scope_id, True
-    batch.spread.add(state.id)
-    batch.session.connection().execute(
-        update(Message).where(Message.conversation_id == state.id).values(scope_id=customer.scope_id)
-    )
 
 
 def _assign(

@@ -31,7 +31,7 @@ _LISTED = 1000  # ids read from the folder at once
 _BATCH_BYTES = 32 * 1024 * 1024  # raw mail held in memory before a commit
 _REPORT = timedelta(seconds=5)
 # These say that something around us failed: the entry is as good as before, and is tried again after a restart.
-_INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError, MemoryError)
+_INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError)
 
 
 class Follower(Protocol):

@@ -333,3 +333,55 @@ def test_a_robot_that_has_answers_sent_to_a_known_buyer_does_not_join_his_conver
     )
     with room.looking() as look:
         assert look.conversation(first).id != look.conversation(strange).id
+
+
+def test_internal_mail_in_a_customers_conversation_joins_it_and_moves_no_clock(room: MailRoom) -> None:
+    first, internal = room.record(
+        Mail(owner=ANN, owner_reason="distribution", missing=()),
+        Mail(
+            sender=ANN,
+            to=(BOB,),
+            direction=Direction.INTERNAL,
+            message_id="<i@own.example>",
+            references=("<1@acme.example>",),
+            text="Can you quote this?",
+            category=None,
+            operator=ANN,
+            login="ann",
+            missing=(),
+        ),
+    )
+    with room.looking() as look:
+        conversation = look.conversation(first)
+        assert look.conversation(internal).id == conversation.id
+        assert look.message(internal).scope_id == look.customers()[0].scope_id
+        assert (conversation.last_in_at, conversation.last_out_at) == (look.arrival(first).arrived_at, None)
+        assert look.load(ANN) == 1
+
+
+def test_internal_mail_of_its_own_is_nobodys_work(room: MailRoom) -> None:
+    [entry] = room.record(
+        Mail(sender=ANN, to=(BOB,), direction=Direction.INTERNAL, category=None, operator=ANN, login="ann", missing=())
+    )
+    with room.looking() as look:
+        assert (look.conversation(entry).status, look.assignee(entry)) == ("closed", None)
+        assert look.customers() == []
+
+
+def test_a_merge_gives_the_older_half_the_customer_of_the_younger(room: MailRoom) -> None:
+    first, second, third = room.record(
+        Mail(category="other"),
+        Mail(message_id="<2@acme.example>", text="We order."),
+        Mail(
+            message_id="<3@acme.example>",
+            references=("<1@acme.example>", "<2@acme.example>"),
+            category="other",
+            text="As I wrote.",
+        ),
+    )
+    with room.looking() as look:
+        [customer] = look.customers()
+        assert look.conversation(third).customer_id == customer.id
+        assert {look.message(entry).scope_id for entry in (first, second, third)} == {customer.scope_id}
+        assert "merged" in look.steps(third)
+        assert look.load(ANN) + look.load(BOB) == 1
