@@ -3,11 +3,12 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import select
@@ -129,6 +130,18 @@ def reply(operator: str = ANN, to: str = "buyer@acme.example", **changes: Any) -
     return replace(mail, **changes)
 
 
+@lru_cache
+def _fresh_database() -> bytes:
+    """Return a migrated database that knows the company; migrating for every test would cost more than the tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "db"
+        with closing(open_database(f"sqlite:///{path}", create=True)) as database:
+            upgrade_schema(database)
+            with database.writing() as session:
+                apply_company(session, parse_company(COMPANY, "company"))
+        return path.read_bytes()
+
+
 @dataclass
 class MailRoom:
     """The recording side.  `clock` moves by a minute with every mail posted."""
@@ -140,11 +153,10 @@ class MailRoom:
     is_new: bool = True
 
     def __post_init__(self) -> None:
-        self.database: Database = open_database(f"sqlite:///{self.root / 'tradepost.sqlite'}", create=True, busy_ms=200)
+        path = self.root / "tradepost.sqlite"
         if self.is_new:
-            upgrade_schema(self.database)
-            with self.database.writing() as session:
-                apply_company(session, parse_company(COMPANY, "company"))
+            path.write_bytes(_fresh_database())
+        self.database: Database = open_database(f"sqlite:///{path}", busy_ms=200)
         self.journal = Journal(self.root / "journal", Reserve(0, 0))
         self.journal.create()
         self.directory_file = self.root / "directory.sqlite"
