@@ -80,7 +80,7 @@ def _complete_labels(arrival: Arrival, message: Message, analyst: Analyst) -> tu
     wanted = tuple(name for name in LABEL_FIELDS if name in verdict.missing)
     if not wanted or verdict.direction is Direction.INTERNAL:
         return verdict.labels, ()
-    said = analyst.label(message, arrival.arrived_at)
+    said = analyst.label(message, arrival.arrived_at, sender=arrival.envelope.sender)
     found: dict[str, object] = {name: getattr(said, name) for name in wanted}
     if "category" in wanted:
         found |= {"confidence": said.confidence, "model": said.model}

@@ -56,7 +56,7 @@ OWNER_FIELDS = ("customer", "contact", "conversation", "owner")
 class PlainAnalyst:
     """An analyst that takes the category from a header field: what is tested here is not the classifier."""
 
-    def label(self, message: Letter, now: datetime) -> Labels:
+    def label(self, message: Letter, now: datetime, *, sender: str | None = None) -> Labels:
         return Labels(category=message.header("X-Category") or "inquiry", priority=Priority.NORMAL, language="en")
 
     def extract(self, message: Letter) -> Extract:
