@@ -5,9 +5,9 @@ import re
 from dataclasses import replace
 
 import pytest
+from web_company import Company, SignIn
 
 from admin_web.blueprints.arrivals import PAGE_MAILS
-from tests.servers.web.conftest import Company, SignIn
 from tradepost.health import JournalReading, Readings
 from tradepost.verdict import Direction, Labels, Priority, Verdict
 

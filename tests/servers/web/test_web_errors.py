@@ -6,10 +6,10 @@ import re
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from web_company import Company, SignIn, form_key
 
 from admin_web.security import POLICY
 from crm_sync.database import open_database
-from tests.servers.web.conftest import Company, SignIn, form_key
 from tradepost.health import Readings
 from tradepost.settings import Settings
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from web_company import Company, SignIn, form_key
 
 from admin_web.catalog import extract, po_path, read_catalog
 from admin_web.languages import LANGUAGES
-from tests.servers.web.conftest import Company, SignIn, form_key
 from tradepost.verdict import CATEGORIES, Direction, Priority
 
 TRANSLATED = [locale for locale in LANGUAGES if locale != "en"]

@@ -7,12 +7,12 @@ from itertools import product
 
 import pytest
 from sqlalchemy import select
+from web_company import START, Company
 
 import crm_sync.newest_mails
 from crm_sync.models.mail import Arrival
 from crm_sync.queries import counts, newest
 from crm_sync.rights import Reach, Viewer
-from tests.servers.web.conftest import START, Company
 from tradepost.verdict import Direction
 
 

@@ -4,10 +4,10 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from web_company import Company, SignIn, form_key
 from werkzeug.routing import Rule
 
 from crm_sync.rights import Reach, fetch_viewer
-from tests.servers.web.conftest import Company, SignIn, form_key
 from tradepost.verdict import Direction
 
 # (endpoint, method) -> (status without sign-in, status for a rep who may see nothing)

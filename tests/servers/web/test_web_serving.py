@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from web_company import Company
 
 from crm_sync.database import Database
-from tests.servers.web.conftest import Company
 from tradepost.settings import Settings
 
 TRADEPOST = str(Path(sys.executable).with_name("tradepost"))

@@ -7,13 +7,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from web_company import Clock, Company, SignIn, form_key
 
 from admin_web.access import COOKIE
 from admin_web.attempts import LIMIT, WINDOW_SECONDS, Attempts
 from admin_web.browser_sessions import ROTATE_AFTER, SESSION_LASTS, UnknownPerson, make_signin_token
 from crm_sync.models.people import Person
 from crm_sync.models.service import SigninToken, WebSession
-from tests.servers.web.conftest import Clock, Company, SignIn, form_key
 
 
 def make_link(company: Company, clock: Clock, name: str = "li.na", minutes: int = 30) -> str:

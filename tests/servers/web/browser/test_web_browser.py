@@ -5,11 +5,11 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from web_chromium import Chromium
+from web_company import Company
 
 from admin_web.browser_sessions import make_signin_token
 from crm_sync.database import Database
-from tests.servers.web.browser.conftest import Chromium
-from tests.servers.web.conftest import Company
 
 ROWS = "document.querySelectorAll('tr[data-entry]').length"
 OVERHANG = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
