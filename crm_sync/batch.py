@@ -4,9 +4,10 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Insert, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.completion import Desk
@@ -31,6 +32,12 @@ _UPDATE_CONVERSATION = (
 )
 
 
+@cache
+def _insert_into(model: type[Base]) -> Insert:
+    """Return one statement a model: its key in the compiled cache is then computed once."""
+    return insert(table(model))
+
+
 @dataclass(slots=True)
 class Batch:
     """One transaction.  `finish` writes what was collected; nothing is asked of it after that."""
@@ -45,10 +52,11 @@ class Batch:
     _loads: dict[int, int] | None = None
     _load_changes: Counter[int] = field(default_factory=Counter)
     _turns: Counter[str] = field(default_factory=Counter)
+    _turns_before: dict[str, int] = field(default_factory=dict)
 
     def insert(self, model: type[Base], **row: Any) -> int:
         """Write one row at once and return its key."""
-        result = self.session.connection().execute(insert(table(model)), row)
+        result = self.session.connection().execute(_insert_into(model), row)
         assert result.inserted_primary_key is not None
         return int(result.inserted_primary_key[0])
 
@@ -76,9 +84,11 @@ class Batch:
         return self._loads[person] + self._load_changes[person]
 
     def _next_turn(self, pool: str) -> int:
+        if pool not in self._turns_before:
+            wanted = select(Pool.turn).where(Pool.id == self.view.pool_ids[pool])
+            self._turns_before[pool] = self.session.scalars(wanted).one()
         self._turns[pool] += 1
-        before = self.session.scalar(select(Pool.turn).where(Pool.id == self.view.pool_ids[pool]))
-        return (before or 0) + self._turns[pool]
+        return self._turns_before[pool] + self._turns[pool]
 
     def recount(self, before: int | None, after: int | None) -> None:
         """An open conversation went from one person's count to another's; None is nobody's."""
