@@ -98,7 +98,7 @@ class Decider:
             return self._own_again(seen, force)
         message = self._read(seen)
         crossing = decide_crossing(force.policy, seen.envelope, message.from_.address, self._trusted)
-        labels, missing = self._label(message, crossing)
+        labels, missing = self._label(message, seen.envelope, crossing)
         known = self._look_up(force.policy, seen.envelope, message, crossing)
         if known is UNKNOWN:
             missing += OWNER_FIELDS
@@ -131,11 +131,11 @@ class Decider:
         direction = decide_crossing(force.policy, seen.envelope, "", self._trusted).direction
         return Verdict(direction=direction, reasons=("own-mark",), missing=(*LABEL_FIELDS, *OWNER_FIELDS))
 
-    def _label(self, message: Message, crossing: Crossing) -> tuple[Labels, tuple[str, ...]]:
+    def _label(self, message: Message, envelope: Envelope, crossing: Crossing) -> tuple[Labels, tuple[str, ...]]:
         if crossing.direction is Direction.INTERNAL:
             return Labels(reasons=("internal",)), ()
         try:
-            labels = self._analyst.label(message, self._clock())
+            labels = self._analyst.label(message, self._clock(), sender=envelope.sender)
         except Exception:  # a bug of ours must never cost anyone their mail
             count_failure(Stage.CLASSIFY)
             log.exception("classifying failed, the worker will do it")

@@ -57,7 +57,7 @@ class MoodyAnalyst:
         self._real = real
         self._filler = filler
 
-    def label(self, message: Message, now: datetime) -> Labels:
+    def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
         """Sleep, grind, crash, or do the work."""
         if "SLEEP" in message.subject:
             time.sleep(_LONG)
@@ -67,7 +67,7 @@ class MoodyAnalyst:
             raise RuntimeError("a classifier that crashes")
         if "FILL" in message.subject:
             fill_disk(self._filler)
-        return self._real.label(message, now)
+        return self._real.label(message, now, sender=sender)
 
     def extract(self, message: Message) -> Extract:
         """Do the work."""

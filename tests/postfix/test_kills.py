@@ -34,7 +34,7 @@ POINTS = ("after-journal", "between-edits", "after-commit")
 class Load:
     """Threads that send mail, each with a forged mark, until told to stop; every 250 is remembered."""
 
-    def __init__(self, stack: ServiceStack, pause_seconds: float = 0.02) -> None:
+    def __init__(self, stack: ServiceStack, pause_seconds: float = 0.1) -> None:
         self.sent: list[str] = []
         self.errors: list[Exception] = []
         self._stack = stack
