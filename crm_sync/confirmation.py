@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import ColumnElement, and_, literal, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.evidence import Changes, Found, evidence_of, keep, prune, settle
@@ -41,14 +41,21 @@ _ASK_QUEUE_AFTER = timedelta(seconds=60)
 # A slow client may need so long from the first recipient to EOM.
 _LONGEST_RECEPTION = timedelta(hours=1)
 
-# Written out, not bound: only so does SQLite see that the index of open arrivals fits.
-_IS_OPEN = Arrival.acceptance == literal(Acceptance.PENDING.value, literal_execute=True)
-
 _WORDS = {
     Acceptance.CONFIRMED: Confirmation.ACCEPTED,
     Acceptance.REFUSED: Confirmation.REFUSED,
     Acceptance.ASSUMED: Confirmation.ASSUMED,
 }
+
+
+def _is_open_at(instance: str) -> ColumnElement[bool]:
+    """Match open arrivals of a host so that SQLite takes the index of open arrivals, of which there are few."""
+    # The word is written out, not bound, else the partial index is not seen to fit; and the host must not look as if it
+    # could be searched for: its index leads to every mail there ever was.
+    return and_(
+        Arrival.acceptance == literal(Acceptance.PENDING.value, literal_execute=True),
+        Arrival.instance.concat("") == instance,
+    )
 
 
 class Confirmer:
@@ -72,7 +79,8 @@ class Confirmer:
         self._rechecked_at: datetime | None = None
         self._retry_at = 0.0
         self._prune_at = 0.0
-        self._complaint = ""
+        self._complaints: set[str] = set()
+        self._unread = ""
 
     def poll(self, session: Session) -> int:
         """Read on, write what was learned, return how many arrivals changed.  The caller commits."""
@@ -101,8 +109,8 @@ class Confirmer:
         silent = (
             update(Arrival)
             .where(
-                _IS_OPEN, Arrival.recorded_at <= now, Arrival.arrived_at <= edge,
-                Arrival.instance == self._instance,
+                Arrival.recorded_at <= now, Arrival.arrived_at <= edge,
+                _is_open_at(self._instance),
             )
             .values(acceptance=Acceptance.ASSUMED.value, accepted_at=Arrival.arrived_at)
             .execution_options(synchronize_session=False)
@@ -126,9 +134,14 @@ class Confirmer:
                     break
         except OSError as error:
             place = error.filename or source.name
-            self._complain(f"{place}: {error.strerror or error}; nothing is confirmed until it can be read")
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+            self._unread = f"{place}: {error.strerror or error}; nothing is confirmed until it can be read"
+            self._complain(self._unread)
             return set()
-        self._be_content()
+        if self._unread:
+            log.info("the mail log can be read again")
+            self._complaints.discard(self._unread)
+            self._unread = ""
         report_maillog()
         if position != before:
             self._store(session, row, source.name, position, now)
@@ -155,9 +168,8 @@ class Confirmer:
         return set(
             session.scalars(
                 select(Arrival.queue_id).where(
-                    _IS_OPEN,
                     Arrival.recorded_at >= since,
-                    Arrival.instance == self._instance,
+                    _is_open_at(self._instance),
                 )
             )
         )
@@ -169,9 +181,8 @@ class Confirmer:
         silent = defaultdict[str, list[datetime]](list)
         for row in session.execute(
             select(Arrival.queue_id, Arrival.arrived_at).where(
-                _IS_OPEN,
                 Arrival.recorded_at.between(now - KEEP, now - _ASK_QUEUE_AFTER),
-                Arrival.instance == self._instance,
+                _is_open_at(self._instance),
             )
         ):
             silent[row.queue_id].append(row.arrived_at)
@@ -180,8 +191,7 @@ class Confirmer:
         try:
             queued = self._queue.ask()
         except QueueUnreadable as error:
-            log.warning("%s", error)
-            count_failure(Stage.CONFIRM)
+            self._complain(f"{error}; what the log leaves open stays unconfirmed")
             return set()
         found = [
             Found(mail.queue_id, Evidence.QUEUED, arrived_at)
@@ -198,16 +208,11 @@ class Confirmer:
             prune(session, self._instance, now - KEEP)
 
     def _complain(self, text: str) -> None:
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        """Say it once, count it every time."""
         count_failure(Stage.CONFIRM)
-        if text != self._complaint:
+        if text not in self._complaints:
             log.warning("%s", text)
-        self._complaint = text
-
-    def _be_content(self) -> None:
-        if self._complaint:
-            log.info("the mail log can be read again")
-        self._complaint = ""
+        self._complaints.add(text)
 
 
 def make_confirmer(settings: Settings) -> Confirmer:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, pairwise
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from crm_sync.models.base import table
 from crm_sync.models.mail import Arrival
 from crm_sync.models.maillog import MaillogEvidence
 from tradepost.acceptance import CLOCK_SLACK, SHORT_ID_WINDOW, Acceptance, Evidence, is_reusable, rule
@@ -18,6 +19,12 @@ from tradepost.maillog import Activated, ClientSeen, Held, LogEvent, Refused, Su
 ORIGIN = "origin"
 _AT_ONCE = 400  # queue ids in one statement
 _LONGEST_CHAIN = 8  # requeued so many times between two looks
+
+_DECIDE = (
+    update(table(Arrival))
+    .where(table(Arrival).c.entry_id == bindparam("key"))
+    .values(acceptance=bindparam("word"), accepted_at=bindparam("since"))
+)
 
 Changes = dict[Acceptance, int]
 
@@ -108,12 +115,10 @@ def settle(session: Session, instance: str, queue_ids: Iterable[str]) -> Changes
             if ruling.acceptance in (Acceptance.PENDING, arrival.acceptance):
                 continue
             accepted_at = ruling.at if ruling.acceptance is Acceptance.CONFIRMED else None
-            updates.append(
-                {"entry_id": arrival.entry_id, "acceptance": ruling.acceptance.value, "accepted_at": accepted_at}
-            )
+            updates.append({"key": arrival.entry_id, "word": ruling.acceptance.value, "since": accepted_at})
             changes[ruling.acceptance] += 1
         if updates:
-            session.execute(update(Arrival), updates)
+            session.execute(_DECIDE, updates)
     return changes
 
 

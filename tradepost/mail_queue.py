@@ -29,6 +29,10 @@ class QueueUnreadable(Refusal, RuntimeError):
     """The queue can't be listed.  The text names the command and what it said."""
 
 
+# The process has ended; only its last words are on their way.
+_CLOSING_SECONDS = 5.0
+
+
 class _Line(msgspec.Struct):
     queue_name: str
     queue_id: str
@@ -67,13 +71,14 @@ class _Question:
                 f"[maillog] queue_command: {self._command!r} can't be run: {error.strerror}"
             ) from error
 
-    def answer(self, timeout_seconds: float) -> list[QueuedMail]:
+    def answer(self, timeout_seconds: float, waited_seconds: float = 0) -> list[QueuedMail]:
         with self._output, self.process:
             try:
                 said = self.process.communicate(timeout=timeout_seconds)[1].decode("utf-8", "replace").strip()
             except subprocess.TimeoutExpired as error:
                 self.process.kill()
-                raise QueueUnreadable(f"{self._command!r} gave no answer in {timeout_seconds:g} s") from error
+                waited_seconds += timeout_seconds
+                raise QueueUnreadable(f"{self._command!r} gave no answer in {waited_seconds:g} s") from error
             if self.process.returncode != 0:
                 last = said.rpartition("\n")[2] or f"exit status {self.process.returncode}"
                 raise QueueUnreadable(f"{self._command!r} failed: {last}")
@@ -112,12 +117,13 @@ class QueueProbe:
         if self._question.process.poll() is None and now < self._due:
             return None
         question, self._question = self._question, None
-        return question.answer(timeout_seconds=0.1)
+        is_late = question.process.poll() is None
+        return question.answer(0 if is_late else _CLOSING_SECONDS, self._every_seconds if is_late else 0)
 
     def close(self) -> None:
         """Let go of a question that is still open."""
         if self._question is not None:
             self._question.process.kill()
             with contextlib.suppress(QueueUnreadable):
-                self._question.answer(timeout_seconds=5)
+                self._question.answer(_CLOSING_SECONDS)
             self._question = None

@@ -4,6 +4,8 @@
 import logging
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from crm_sync.confirmation import Confirmer, make_confirmer
 from crm_sync.models.maillog import MaillogEvidence
@@ -155,6 +157,59 @@ def test_a_kill_before_the_commit_misses_and_repeats_nothing(ledger: Any, mail_l
     assert ledger.acceptance(entry_id)[0] == "confirmed"
 
 
+KILLED = """
+import os, signal, sys
+from crm_sync.confirmation import Confirmer
+from crm_sync.database import open_database
+from tradepost.log_follower import FileFollower
+from tradepost.maillog import LogParser
+from pathlib import Path
+with open_database(sys.argv[1]).writing() as session:
+    changed = Confirmer("mx.example.test", FileFollower(Path(sys.argv[2]), LogParser())).poll(session)
+    print(changed, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_kill_9_between_effect_and_commit(ledger: Any, mail_log: Any, make: Make) -> None:
+    poll(make(), ledger)
+    entries = [ledger.record(f"4jX6VF2HxKzJDb{letter}", mail_log.at) for letter in "ABC"]
+    for letter in "ABC":
+        mail_log.accept(f"4jX6VF2HxKzJDb{letter}")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, ledger.database.url, str(mail_log.path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "3\n"), killed.stderr
+    assert [ledger.acceptance(entry)[0] for entry in entries] == ["pending"] * 3
+    assert poll(make(), ledger) == 3
+    assert poll(make(), ledger) == 0
+
+
+def test_an_idle_look_walks_open_arrivals_only(ledger: Any, mail_log: Any, make: Make) -> None:
+    """With a million recorded mails a look every 200 ms may not read them all."""
+    asked: list[tuple[str, Any]] = []
+    confirmer = make(queue=QueueProbe(("true",)))
+    poll(confirmer, ledger)
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(ledger.database.writer, "before_cursor_execute", note)
+    try:
+        poll(confirmer, ledger)
+    finally:
+        event.remove(ledger.database.writer, "before_cursor_execute", note)
+    plans = []
+    with ledger.database.writing() as session:
+        for statement, parameters in asked:
+            if "FROM arrival" in statement:
+                plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans.append(" ".join(row[-1] for row in plan))
+    assert plans
+    assert all("ix_arrival_open" in plan for plan in plans), plans
+
+
 def test_lines_around_a_rotation_are_read_by_the_next_worker(ledger: Any, mail_log: Any, make: Make) -> None:
     poll(make(), ledger)
     first, second, third = (ledger.record(f"4jX6VF2HxKzJDb{letter}", mail_log.at) for letter in "ABC")
@@ -293,6 +348,19 @@ def test_mail_that_waits_in_the_queue_is_confirmed_without_a_word_in_the_log(
         time.sleep(0.02)
     assert ledger.acceptance(entry_id) == ("confirmed", at)
     assert ledger.acceptance(missing) == ("pending", None)
+
+
+def test_a_queue_that_can_not_be_listed_is_named_once(
+    ledger: Any, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.record(LONG, NOW - timedelta(minutes=5))
+    script = "import sys; sys.exit('postqueue: fatal: Queue report unavailable')"
+    confirmer = make(queue=QueueProbe((sys.executable, "-c", script), every_seconds=0.2))
+    for _ in range(40):
+        assert poll(confirmer, ledger) == 0
+        time.sleep(0.02)
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert "Queue report unavailable; what the log leaves open stays unconfirmed" in warning
 
 
 JOURNALCTL = """
