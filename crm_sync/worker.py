@@ -29,6 +29,7 @@ log = logging.getLogger("tradepost.crm_sync")
 
 _LISTED = 1000  # ids read from the folder at once
 _BATCH_BYTES = 32 * 1024 * 1024  # raw mail held in memory before a commit
+_TEND_SECONDS = 0.2
 _REPORT = timedelta(seconds=5)
 # These say that something around us failed: the entry is as good as before, and is tried again after a restart.
 _INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError)
@@ -75,6 +76,7 @@ class Worker:
         self._listed: list[str] = []
         self._reported_at: datetime | None = None
         self._lag_seconds = 0.0
+        self._tended_at = 0.0
 
     def run(self) -> None:
         """Serve until told to stop: what was read is finished, committed and acknowledged first.
@@ -93,13 +95,16 @@ class Worker:
         return total
 
     def step(self) -> int:
-        """Record one batch, follow the log, tell the directory.  Returns how many entries left the journal."""
+        """Record one batch; follow the log and tell the directory in between.  Returns how many entries left the journal."""
         letters, shunted = self._gather()
         if letters:
             self._record(letters)
-        self._confirm()
-        self._project()
-        self._report()
+        # While much waits, looking around after every batch would cost as much as recording it.
+        if not self._listed or time.monotonic() - self._tended_at >= _TEND_SECONDS:
+            self._confirm()
+            self._project()
+            self._report()
+            self._tended_at = time.monotonic()
         return len(letters) + shunted
 
     def _gather(self) -> tuple[list[Letter], int]:
