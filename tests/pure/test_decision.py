@@ -90,7 +90,7 @@ class FakeAnalyst:
     def __init__(self, labels: Labels | None) -> None:
         self._labels = labels
 
-    def label(self, message: Message, now: datetime) -> Labels:
+    def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
         if self._labels is None:
             raise RuntimeError("broken")
         return self._labels
