@@ -26,7 +26,7 @@ _ROBOT_LOCAL = linear(
 )
 _RELAY_DOMAINS = frozenset(_TABLE["relay_domains"])
 _RELAY_WORDS = linear(rf"(?i)(?:{any_of(_TABLE['relay_words'])})")
-_BOUNCER = linear(r"(?i)^(?:mailer-?daemon|postmaster|mail[-.]?daemon|mmdf)(?:$|[+-])")
+_BOUNCER = linear(r"(?i)^(?:mailer-?daemon|postmaster|mail[-.]?daemon|mmdf)(?:$|[@+-])")
 
 # Any value but "no" in one of these was written by an autoresponder.
 _RESPONDER_FIELDS = frozenset(
@@ -82,8 +82,6 @@ def _token(value: str) -> str:
 def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str | None:
     """Return the name of a sign that is proof by itself."""
     submitted = _token(fields.get("auto-submitted", ""))
-    if submitted == "auto-replied" and _is_answer(message, fields):
-        return "auto-replied"
     kind = fields.get("content-type", "").lower()
     if kind.startswith("multipart/report"):
         if "disposition-notification" in kind:
@@ -91,6 +89,8 @@ def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str 
         return "feedback-report" if "feedback-report" in kind else "delivery-report"
     if _BOUNCER.search(message.from_.address):
         return "delivery-report"
+    if submitted == "auto-replied":
+        return "auto-replied"
     for name in _RESPONDER_FIELDS & fields.keys():
         if _token(fields[name]) not in _NO:
             return "delivery-report" if name == "x-failed-recipients" else "autoresponder-field"
@@ -103,15 +103,7 @@ def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str 
         return "autoresponder-field"
     if sender == "" or fields.get("return-path", "-").strip() == "<>":
         return "null-sender"
-    if submitted not in ("", "no"):
-        return "auto-replied" if submitted == "auto-replied" else "rfc3834"
-    return None
-
-
-def _is_answer(message: Message, fields: dict[str, str]) -> bool:
-    return bool(
-        message.in_reply_to or message.references or "x-auto-response-suppress" in fields or not message.reply_to
-    )
+    return "rfc3834" if submitted not in ("", "no") else None
 
 
 def _sign(message: Message, fields: dict[str, str], text: str, *, is_robot: bool) -> str | None:

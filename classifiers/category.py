@@ -1,33 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The category model: a spaCy text categoriser over a bag of features, linear, trained from classifiers/training/.
+"""The category model: a linear text categoriser over a bag of features, made by spaCy from classifiers/training/.
 
-spaCy's own bag-of-words layer counts the words of a Doc, and every new word stays in the vocabulary for ever: a milter
-would grow without end.  This layer hashes the features itself, the same way, and scales by length, so that a long
-letter is no surer than a short one.
+Training is spaCy's (see training/pipeline.py); at arrival only its linear layer is read, with thinc.  spaCy itself would
+cost every milter child 42 MB and half a second, and its own bag-of-words layer keeps every new word of every mail in the
+vocabulary for ever.  Features are hashed, and scaled so that a long letter is no surer than a short one.
 """
 
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
 from math import sqrt
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import spacy
-from spacy.language import Language
-from spacy.strings import get_string_id
-from spacy.tokens import Doc
-from spacy.util import registry
-from thinc.api import Model, SparseLinear_v2, chain, softmax_activation
-from thinc.types import Floats2d
+from murmurhash.mrmr import hash_unicode
+from thinc.layers.chain import chain
+from thinc.layers.softmax_activation import softmax_activation
+from thinc.layers.sparselinear import SparseLinear_v2  # type: ignore[import-not-found]  # a C extension
+from thinc.model import Model
 
-ARCHITECTURE = "tradepost.BagOfFeatures.v1"
-FEATURES = "features"  # key in Doc.user_data
-# Concept and keyword features carry across languages, words don't: they weigh more.
-_WEIGHTS = {"k:": 3.0, "ks": 3.0, "k-": 2.0, "f:": 4.0, "c:": 4.0, "cs": 4.0}
+# Ideas carry across languages, words don't: they weigh more.  By what stands before the colon.
+_WEIGHTS = {"k": 2.0, "c": 3.0, "sk": 2.0, "sc": 3.0, "k-most": 2.0, "sk-most": 2.0, "f": 4.0}
 
 Bag = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
 
@@ -36,13 +33,18 @@ class ModelError(RuntimeError):
     """The category model can't be loaded; the text says why and how to make one."""
 
 
-_hash = lru_cache(maxsize=65_536)(get_string_id)
+@lru_cache(maxsize=32_768)
+def _hash(feature: str) -> int:
+    return (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
 
 
 def bag_of(features: Sequence[str]) -> tuple[list[int], list[float]]:
     """Return hashed features and their values: square root of the count, weighted, the whole of length 1."""
     counts = Counter(features)
-    values = [sqrt(count) * _WEIGHTS.get(feature[:2], 1.0) for feature, count in counts.items()]
+    values = [
+        sqrt(count) * _WEIGHTS.get(feature.partition(":")[0] if ":" in feature else "", 1.0)
+        for feature, count in counts.items()
+    ]
     norm = sqrt(sum(value * value for value in values)) or 1.0
     return [_hash(feature) for feature in counts], [value / norm for value in values]
 
@@ -54,21 +56,15 @@ def as_input(bags: Sequence[tuple[list[int], list[float]]]) -> Bag:
     return keys, values, np.array([len(bag[0]) for bag in bags], dtype="int32")
 
 
-def _forward(model: Model[list[Doc], Bag], docs: list[Doc], is_train: bool) -> tuple[Bag, Callable[[Bag], list[Doc]]]:
-    return as_input([bag_of(doc.user_data[FEATURES]) for doc in docs]), lambda _: []
+def linear_layer(length: int, labels: int | None = None) -> Model[Any, Any]:
+    """Return the layer that holds the weights; `length` is a power of 2."""
+    layer: Model[Any, Any] = SparseLinear_v2(nO=labels, length=length)
+    return layer
 
 
-@registry.architectures(ARCHITECTURE)  # type: ignore[untyped-decorator]
-def build_bag_of_features(length: int, nO: int | None = None) -> Model[list[Doc], Floats2d]:
-    """Return the model: features of the Doc, hashed, through one linear layer to a softmax.  `length` is a power of 2."""
-    bag: Model[list[Doc], Bag] = Model("bag_of_features", _forward)
-    linear: Model[Any, Any] = SparseLinear_v2(nO=nO, length=length)
-    model: Model[Any, Any] = chain(bag, linear, softmax_activation())
-    if nO is not None:
-        model.set_dim("nO", nO)
-    model.set_ref("output_layer", linear)
-    model.attrs["multi_label"] = False
-    return cast("Model[list[Doc], Floats2d]", model)
+def with_softmax(bag: Model[Any, Any], linear: Model[Any, Any]) -> Model[Any, Any]:
+    """Return the whole model: features, weights, probabilities.  Training and reading must build the same."""
+    return chain(bag, linear, softmax_activation())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +87,11 @@ class Opinion:
 class CategoryModel:
     """A loaded model.  Thread-safe: predicting only reads weights."""
 
-    def __init__(self, nlp: Language) -> None:
-        pipe = nlp.get_pipe("textcat")
-        self._labels: tuple[str, ...] = tuple(cast(Any, pipe).labels)
-        self._linear: Model[Any, Any] = cast(Any, pipe).model.get_ref("output_layer")
-        self._temperature = float(nlp.meta["temperature"])
-        self.version = str(nlp.meta["version"])
+    def __init__(self, linear: Model[Any, Any], meta: dict[str, Any]) -> None:
+        self._labels: tuple[str, ...] = tuple(meta["labels"]["textcat"])
+        self._linear = linear
+        self._temperature = float(meta["temperature"])
+        self.version = str(meta["version"])
 
     def judge(self, features: Sequence[str]) -> Opinion:
         """Return calibrated probabilities of all categories."""
@@ -107,11 +102,21 @@ class CategoryModel:
 
 
 def load_model(path: Path | None = None) -> CategoryModel:
-    """Load the model shipped with the package, or the one in `path`.  Raises ModelError."""
-    try:
-        if path is not None:
-            return CategoryModel(spacy.load(path))
+    """Load the model shipped with the package, or the one in the folder `path`.  Raises ModelError."""
+    if path is None:
         with as_file(files("classifiers") / "model") as shipped:
-            return CategoryModel(spacy.load(shipped))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"the category model can't be loaded ({error}); make one with: make model") from error
+            return load_model(shipped)
+    try:
+        meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+        linear = linear_layer(int(meta["length"]), len(meta["labels"]["textcat"]))
+        linear.initialize()
+        with_softmax(Model("bag_of_features", _no_forward), linear).from_disk(path / "textcat" / "model")
+        return CategoryModel(linear, meta)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"the category model in {path} can't be loaded ({error!r}); make one with: make model"
+        ) from error
+
+
+def _no_forward(model: Model[Any, Any], batch: Any, is_train: bool) -> Any:
+    raise NotImplementedError("features are handed to the linear layer itself")

@@ -2,6 +2,7 @@
 """From subject, new words and attachment names to the tokens that the category model counts."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from classifiers.tables import any_of, linear, read_table
@@ -12,7 +13,9 @@ _STEM_CHARS = 5
 _WHOLE_WORD_CHARS = 4  # a Latin stem this short must be the whole word
 
 # Runs of scripts written without spaces, other words, numbers, and the signs that mean something.
-_TOKEN = re.compile(r"[\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff]+|[^\W\d_]+|\d[\d.,]*|[?？!！%$€¥£#]")
+_TOKEN = re.compile(
+    r"[\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff]+|(?:[^\W\d_]|[\u0300-\u036f\u064b-\u065f\u0900-\u0963])+|\d[\d.,]*|[?？!！%$€¥£#]"
+)
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff]")
 _FILE_WORD = re.compile(r"[\u0e00-\u0e7f\u3005-\u30ff\u3400-\u9fff]+|[^\W\d_]+")
 _MARKS = {"?": "<ask>", "？": "<ask>", "!": "<cry>", "！": "<cry>", "%": "<percent>", "$": "<money>", "€": "<money>",
@@ -29,13 +32,21 @@ def _is_spaced(word: str) -> bool:
     return all(ord(char) < 0x0590 or 0x1E00 <= ord(char) < 0x2000 for char in word if char.isalpha())
 
 
-def _stem_index() -> tuple[dict[str, list[str]], list[str]]:
-    """Return stem (as it is written in spaced text) -> categories, and the alternatives of the pattern."""
-    index: dict[str, list[str]] = {}
-    for category, words in _STEMS.items():
-        for word in words:
-            index.setdefault(_spaced(word.lower()) if _is_spaced(word) else word, []).append(category)
-    return index, list(index)
+def _stem_index() -> dict[str, tuple[str, ...]]:
+    """Return stem, as it is written in spaced text -> the ideas ("k:" category, "c:" concept) it stands for."""
+    own: dict[str, list[str]] = {}
+    for mark, table in (("k:", _STEMS), ("c:", read_table("concepts"))):
+        for name, words in table.items():
+            for word in words:
+                stem = _spaced(word.lower()) if _is_spaced(word) else word.strip()
+                ideas = own.setdefault(stem, [])
+                if mark + name not in ideas:
+                    ideas.append(mark + name)
+    # The longest stem is the one that is found: it stands for what its beginnings stand for too.
+    return {
+        stem: tuple(dict.fromkeys(idea for end in range(len(stem), 0, -1) for idea in own.get(stem[:end], ())))
+        for stem in own
+    }
 
 
 def _spaced(text: str) -> str:
@@ -45,8 +56,8 @@ def _spaced(text: str) -> str:
     return f"{bare} " if len(words) <= _WHOLE_WORD_CHARS else bare
 
 
-_INDEX, _ALTERNATIVES = _stem_index()
-_STEM = linear(any_of(_ALTERNATIVES))
+_IDEAS = _stem_index()
+_STEM = linear(any_of(_IDEAS))
 _DOCUMENT_WORDS: dict[str, list[str]] = {}
 for _category, _names in _DOCUMENTS.items():
     for _name in _names:
@@ -70,10 +81,10 @@ def document_types(filename: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def keyword_categories(text: str) -> list[str]:
-    """Return one category per stem found in the text, in order (repeats kept)."""
+def find_ideas(text: str) -> list[str]:
+    """Return the ideas of every stem found in the text, in order (repeats kept)."""
     padded = " " + "  ".join(_TOKEN.findall(text.lower())) + " "
-    return [category for stem in _STEM.findall(padded) for category in _INDEX[stem]]
+    return [idea for stem in _STEM.findall(padded) for idea in _IDEAS[stem]]
 
 
 def read_features(subject: str, text: str, filenames: Sequence[str] = ()) -> list[str]:
@@ -83,14 +94,13 @@ def read_features(subject: str, text: str, filenames: Sequence[str] = ()) -> lis
     features = _word_features(text)
     features.extend(f"s:{feature}" for feature in _word_features(subject))
     # Four of one kind are as good as forty.
-    for source, words in (("k", text), ("ks", subject)):
-        counts: dict[str, int] = {}
-        for category in keyword_categories(words):
-            counts[category] = counts.get(category, 0) + 1
-        for category, count in counts.items():
-            features.extend([f"{source}:{category}"] * min(count, 4))
-        if counts:
-            features.append(f"{source}-most:{max(counts, key=counts.__getitem__)}")
+    for source, words in (("", text), ("s", subject)):
+        counts = Counter(find_ideas(words))
+        for idea, count in counts.items():
+            features.extend([f"{source}{idea}"] * min(count, 4))
+        categories = [idea for idea in counts if idea[0] == "k"]
+        if categories:
+            features.append(f"{source}k-most:{max(categories, key=counts.__getitem__)}")
     for filename in filenames[:20]:
         features.extend(f"f:{category}" for category in document_types(filename)[:2])
         features.append(f"f.{filename.rpartition('.')[2].lower()[:5]}")

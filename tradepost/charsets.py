@@ -2,6 +2,7 @@
 """Bytes into text.  A label is a claim: narrower, wrong, unknown and hostile names are all met daily, and none raises."""
 
 import codecs
+import re
 from functools import lru_cache
 
 # What people label narrower than what they send (the WHATWG Encoding Standard decides the same way).
@@ -52,6 +53,7 @@ _FAMILIES = ("utf", "cp", "iso8859", "iso2022", "euc", "koi8", "big5", "gb", "sh
 _STATEFUL = ("iso2022", "hz", "utf-7", "utf-16", "utf-32")
 _MULTIBYTE = frozenset({"gb18030", "cp949", "cp950", "big5hkscs", "cp932", "euc_jp"})
 _SAMPLE_BYTES = 8192
+_HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 
 
 @lru_cache(maxsize=256)
@@ -162,36 +164,57 @@ def detect_codec(data: bytes) -> str:
 
 def _detect_dense(sample: bytes) -> str:
     """Tell the scripts apart that are written with high bytes mostly: by where their frequent letters lie."""
-    high = [byte for byte in sample if byte > 127]
-    leads = _lead_bytes(sample)
+    leads = [sample[position] for position in _lead_positions(sample)]
     total = max(len(leads), 1)
     if sum(0x82 <= lead <= 0x83 for lead in leads) > 0.3 * total and _decodes(sample, "cp932"):
         return "cp932"  # kana of Shift_JIS
     if sum(0xA4 <= lead <= 0xA5 for lead in leads) > 0.3 * total and _decodes(sample, "euc_jp"):
         return "euc_jp"  # kana of EUC
+    if _is_single_byte(sample):
+        return _detect_single_byte(sample)
     if _decodes(sample, "cp949") and sum(0xB0 <= lead <= 0xC8 for lead in leads) > 0.95 * total:
         return "cp949"  # Hangul syllables end at row C8, common Hanzi don't
+    if _decodes(sample, "cp950") and _has_low_trails(sample):
+        return "cp950"
     if _decodes(sample, "gb18030") and sum(0xB0 <= lead <= 0xD7 for lead in leads) > 0.6 * total:
         return "gb18030"
-    if _decodes(sample, "cp950") and sum(0xA4 <= lead <= 0xC6 for lead in leads) > 0.6 * total:
-        return "cp950"
+    return _detect_single_byte(sample)
+
+
+def _is_single_byte(sample: bytes) -> bool:
+    """Words in single bytes come in odd runs too, and their letters lie above C0; double bytes do neither."""
+    runs = _HIGH_RUN.findall(sample)
+    high = b"".join(runs)
+    letters = sum(byte >= 0xC0 for byte in high)
+    return letters > 0.95 * len(high) or (len(runs) > 2 and sum(len(run) % 2 for run in runs) > 0.25 * len(runs))
+
+
+def _detect_single_byte(sample: bytes) -> str:
+    high = [byte for byte in sample if byte > 127]
     upper_half = sum(byte >= 0xE0 for byte in high)
     lower_half = sum(0xC0 <= byte <= 0xDF for byte in high)
     if upper_half + lower_half > 0.85 * len(high):
-        if lower_half > 2 * upper_half:
+        if lower_half > 3 * upper_half:
             return "koi8-r"  # its small letters lie where cp1251 has capitals
-        return "cp1251" if upper_half > lower_half else "cp1256"
+        return "cp1251" if upper_half > 3 * lower_half else "cp1256"
     return "gb18030" if _decodes(sample, "gb18030") else "cp1252"
 
 
-def _lead_bytes(sample: bytes) -> list[int]:
-    leads, position = [], 0
+def _lead_positions(sample: bytes) -> list[int]:
+    positions, position = [], 0
     while position < len(sample):
         if sample[position] > 127:
-            leads.append(sample[position])
+            positions.append(position)
             position += 1
         position += 1
-    return leads
+    return positions
+
+
+def _has_low_trails(sample: bytes) -> bool:
+    """Do second bytes lie below 7F often and between 80 and A0 never, as in Big5?  GB 2312 has neither."""
+    trails = [sample[index + 1] for index in _lead_positions(sample) if index + 1 < len(sample)]
+    low = sum(0x40 <= trail <= 0x7E for trail in trails)
+    return low > 0.15 * len(trails) and not any(0x80 <= trail <= 0xA0 for trail in trails)
 
 
 def _decodes(sample: bytes, codec: str) -> bool:

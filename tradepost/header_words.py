@@ -20,7 +20,7 @@ _BETWEEN = re.compile(r"(\?=)[ \t]+(?==\?)")
 _Q_BYTE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _PARAMETER = re.compile(r";\s*([^\s=;\"]{1,80})\s*=\s*(\"(?:[^\"\\]|\\.)*\"?|[^;]*)", re.DOTALL)
 _MAILBOX_TOKEN = re.compile(
-    r"\"(?:[^\"\\]|\\.)*\"?|=\?[^?\s]{1,80}\?[bBqQ]\?[^?]*\?=|<[^<>]*>?|\([^()]*\)?|[,;:]|[^\",;:<>(=]+|.", re.DOTALL
+    r"\"(?:[^\"\\]|\\.)*\"?|=\?[^?\s]{1,80}\?[bBqQ]\?[^?]*\?=|<[^<>,;]*>?|\([^()]*\)?|[,;:]|[^\",;:<>(=]+|.", re.DOTALL
 )
 _MESSAGE_ID = re.compile(r"<([^<>]{1,998})>")
 _BARE_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>(),;:\"']+")
@@ -49,22 +49,31 @@ def decode_words(value: str) -> str:
         return value
     value = _BETWEEN.sub(r"\1", value)
     out: list[str] = []
-    pending = bytearray()
-    pending_charset = ""
+    pending: list[str] = []  # contents of adjacent words in one charset and encoding
+    kind = ("", "")
     end = 0
     for match in _ENCODED.finditer(value):
-        charset = match[1].partition("*")[0].lower()  # RFC 2231, 5: charset*language
-        if pending and (match.start() != end or charset != pending_charset):
-            out.append(decode_text(bytes(pending), pending_charset)[0])
+        found = (match[1].partition("*")[0].lower(), match[2].lower())  # RFC 2231, 5: charset*language
+        if pending and (match.start() != end or found != kind):
+            out.append(_decode_run(pending, *kind))
             pending.clear()
         out.append(value[end : match.start()])
-        pending += _decode_b(match[3]) if match[2] in "bB" else _decode_q(match[3])
-        pending_charset = charset
+        pending.append(match[3])
+        kind = found
         end = match.end()
     if pending:
-        out.append(decode_text(bytes(pending), pending_charset)[0])
+        out.append(_decode_run(pending, *kind))
     out.append(value[end:])
     return "".join(out)
+
+
+def _decode_run(contents: list[str], charset: str, encoding: str) -> str:
+    """Decode adjacent encoded words as one: a sign may be split between them, even a base64 quantum."""
+    if encoding == "q":
+        return decode_text(b"".join(map(_decode_q, contents)), charset)[0]
+    if any("=" in content for content in contents[:-1]):
+        return decode_text(b"".join(map(_decode_b, contents)), charset)[0]
+    return decode_text(_decode_b("".join(contents)), charset)[0]
 
 
 def clean_line(text: str) -> str:
@@ -133,7 +142,7 @@ def parse_addresses(value: str) -> tuple[Address, ...]:
     found: list[Address] = []
     words: list[str] = []
     angle = comment = None
-    for match in _MAILBOX_TOKEN.finditer(value + ","):
+    for match in _MAILBOX_TOKEN.finditer(value):
         token = match[0]
         if token[0] == "<":
             angle = token.strip("<>")
@@ -142,16 +151,21 @@ def parse_addresses(value: str) -> tuple[Address, ...]:
         elif token == ":":
             words.clear()  # a group's name (RFC 5322, 3.4), or the "mailto" of mailto:
         elif token in ",;":
-            address = _mailbox("".join(words), angle, comment)
-            if address is not None:
-                found.append(address)
+            _add_mailbox(found, words, angle, comment)
             words.clear()
             angle = comment = None
             if len(found) == MAX_ADDRESSES:
-                break
+                return tuple(found)
         else:
             words.append(_unquote(token) if token[0] == '"' else token)
+    _add_mailbox(found, words, angle, comment)
     return tuple(found)
+
+
+def _add_mailbox(found: list[Address], words: list[str], angle: str | None, comment: str | None) -> None:
+    address = _mailbox("".join(words), angle, comment)
+    if address is not None:
+        found.append(address)
 
 
 def _mailbox(words: str, angle: str | None, comment: str | None) -> Address | None:

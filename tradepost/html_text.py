@@ -206,6 +206,8 @@ class _Page:
             self._hidden -= hides
             if quotes:
                 self._break_line()
+                while self._lines and self._lines[-1] == ">" * self._quote_depth:
+                    self._lines.pop()
                 self._quote_depth -= 1
 
     def _lay_out(self, name: str) -> None:

@@ -22,9 +22,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from classifiers.category import ARCHITECTURE, FEATURES
 from classifiers.features import read_features
 from classifiers.splitting import split_text
+from classifiers.training.pipeline import ARCHITECTURE, FEATURES
 from tradepost.verdict import CATEGORIES
 
 SEED = 20
@@ -130,7 +130,7 @@ def main(target: Path) -> None:
     temperature = fit_temperature(logits, truth)
     nlp = train(rows)
     digest = hashlib.sha256("\n".join(f"{row.id} {row.category} {' '.join(row.features)}" for row in rows).encode())
-    nlp.meta.update({"name": "category", "version": f"1.{digest.hexdigest()[:8]}", "temperature": round(temperature, 4),
+    nlp.meta.update({"name": "category", "version": f"1.{digest.hexdigest()[:8]}", "temperature": round(temperature, 4), "length": LENGTH,
                      "accuracy": round(float(np.mean(guesses == truth)), 4), "letters": len(rows)})  # fmt: skip
     nlp.to_disk(target)
     print(f"temperature {temperature:.2f}; model {nlp.meta['version']} written to {target}")
