@@ -14,13 +14,13 @@ from admin_web.blueprints import arrivals, language, sign_in
 from admin_web.errors import install_errors
 from admin_web.form_key import read_or_make_form_key
 from admin_web.languages import install_languages
+from admin_web.parts import Parts
 from admin_web.room import Room, install_room
 from admin_web.security import install_headers, install_host_check
 from admin_web.words import install_words
 from crm_sync.database import Database
 from crm_sync.schema import head_revision
 from tradepost.health import Readings
-from tradepost.metrics_server import Observer
 from tradepost.settings import Settings
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -54,7 +54,7 @@ def create_app(
         database=database,
         revision=head_revision(),
         clock=clock,
-        read=read or Observer(settings).read,
+        read=read or Parts(settings).read,
         attempts=Attempts(time.monotonic),
     )
     install_room(app.extensions, parts)

@@ -35,6 +35,8 @@ def _serve(settings: Settings) -> None:
     with WorkerLock(settings.paths.state / "web.lock", "web process"):
         listener = open_listener(settings.web)
         address = url_of(listener)
+        # Looked into at every page, and perhaps none of those who count there has been started yet.
+        settings.metrics_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _address_file(settings).write_text(address + "\n")
         click.echo(f"{address}/  (sign in: tradepost web sign-in-link --person ADDRESS)")
         log.info("serving %s", address)

@@ -40,7 +40,8 @@ def list_reasons(row: MailRow) -> tuple[str, ...]:
     """Return every reason name behind a mail's marks once, in the order in which they were found."""
     labels = row.verdict.labels
     names = (*row.verdict.reasons, *labels.reasons, labels.automatic_reason, labels.priority_reason)
-    return tuple(dict.fromkeys(name for name in names if name))
+    # A warning may also have spoken for a category; it is said once, as a warning.
+    return tuple(dict.fromkeys(name for name in names if name and name not in labels.warnings))
 
 
 def _marks(row: MailRow) -> Iterator[Mark]:
