@@ -11,7 +11,6 @@ from crm_sync.completion import Known
 from crm_sync.conversations import CLOSED, OPEN, give_customer
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState
-from crm_sync.matching import find_writer, outsiders
 from crm_sync.models.conversations import (
     Conversation,
     ConversationParticipant,
@@ -20,6 +19,7 @@ from crm_sync.models.conversations import (
 )
 from crm_sync.models.customers import Scope
 from crm_sync.parties import Counterpart
+from tradepost.party import find_writer, outsiders
 from tradepost.verdict import Direction
 
 _IDLE_CATEGORIES = ("marketing", "spam", "automatic")

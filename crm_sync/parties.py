@@ -9,9 +9,10 @@ from crm_sync.batch import Batch
 from crm_sync.completion import Known
 from crm_sync.letters import Letter
 from crm_sync.lookups import ContactState, ConversationState, CustomerState
-from crm_sync.matching import Party, is_robot, makes_lead
+from crm_sync.matching import makes_lead
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from tradepost.addresses import address_key
+from tradepost.party import Party, is_robot
 from tradepost.verdict import Direction
 
 

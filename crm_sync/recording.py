@@ -16,10 +16,11 @@ from crm_sync.conversations import bound_conversations, merge_conversations
 from crm_sync.joining import Decision, join_again, join_conversation
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState, MessageState, Wanted, fetch_lookups
-from crm_sync.matching import Party, find_party, find_writer, outsiders, party_kind
+from crm_sync.matching import party_kind
 from crm_sync.models.mail import Message, MessageRecipient
 from crm_sync.parties import Counterpart, find_known, settle_counterpart
 from crm_sync.policy_store import PolicyView
+from tradepost.party import Party, find_party, find_writer, outsiders
 from tradepost.verdict import Direction, Verdict
 
 

@@ -13,7 +13,8 @@ from tradepost.policy import Person, Policy, Pool
 class Facts:
     """What is known about the other side.  None: known to be nothing."""
 
-    party: str  # the outside address: From at arrival, first outside recipient on the way out
+    party: str  # the other side (tradepost.party)
+    writer: str = ""  # who claims to write, where that is not the party: a platform that writes for a buyer
     address: AddressFact | None = None
     domain: DomainFact | None = None
     threads: tuple[ThreadFact, ...] = ()  # newest reference first
@@ -42,9 +43,10 @@ def known_thread(facts: Facts) -> ThreadFact | None:
     A subject token or a guessed id is worth nothing: only an id we recorded, from a participant or his company domain
     (never a free-mail domain), binds a mail to a conversation.
     """
-    company = company_domain(facts.party)
+    writer = facts.writer or facts.party
+    company = company_domain(writer)
     for thread in facts.threads:
-        if facts.party in thread.participants:
+        if writer in thread.participants:
             return thread
         if company and any(company_domain(known) == company for known in thread.participants):
             return thread

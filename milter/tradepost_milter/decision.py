@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tradepost.addresses import address_key, company_domain
 from tradepost.analysis import Analyst
 from tradepost.directory import (
     UNKNOWN,
@@ -28,6 +27,7 @@ from tradepost.envelope import Envelope
 from tradepost.message import Message
 from tradepost.metrics import Stage, count_failure
 from tradepost.ownership import Facts, Ownership, decide_owner, known_thread, least_loaded
+from tradepost.party import Party, find_party, find_writer
 from tradepost.policy import Policy, Pool
 from tradepost.rules import Outcome, Value
 from tradepost.settings import Settings
@@ -60,8 +60,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """One look into the directory; None: unknown."""
+    """What one look into the directory said about the other side."""
 
+    party: Party
     address: AddressFact | None = None
     domain: DomainFact | None = None
     threads: tuple[ThreadFact, ...] = ()
@@ -147,19 +148,19 @@ class Decider:
     def _look_up(
         self, policy: Policy | None, envelope: Envelope, message: Message, crossing: Crossing
     ) -> _Known | Unknown:
-        party = _party(policy, envelope, message, crossing.direction)
-        domain = company_domain(party)
+        party = find_party(policy or Policy(), envelope, message, crossing.direction)
         threads = [thread_fact_key(ref) for ref in _references(message)]
         members = sorted({m for pool in _pools(policy, envelope.recipients) for m in pool.members})
-        keys = [address_fact_key(party), claim_key(_claim_of(party)), *threads, *map(load_fact_key, members)]
-        if domain:
-            keys.append(domain_fact_key(domain))
+        keys = [address_fact_key(party.address), claim_key(_claim_of(party)), *threads, *map(load_fact_key, members)]
+        if party.company:
+            keys.append(domain_fact_key(party.company))
         found = self._directory.fetch(keys)
         if found is UNKNOWN:
             return UNKNOWN
-        address, company = found.get(address_fact_key(party)), found.get(domain_fact_key(domain))
+        address, company = found.get(address_fact_key(party.address)), found.get(domain_fact_key(party.company))
         claimed = found.get(claim_key(_claim_of(party)))
         return _Known(
+            party=party,
             address=decode_fact(address, AddressFact) if address else None,
             domain=decode_fact(company, DomainFact) if company else None,
             threads=tuple(decode_fact(found[key], ThreadFact) for key in dict.fromkeys(threads) if key in found),
@@ -260,7 +261,8 @@ class Decider:
         pools: Sequence[Pool],
     ) -> tuple[Ownership, ThreadFact | None]:
         facts = Facts(
-            party=_party(policy, seen.envelope, message, crossing.direction),
+            party=known.party.address,
+            writer=find_writer(seen.envelope, message) if crossing.direction is Direction.INBOUND else "",
             address=known.address,
             domain=known.domain,
             threads=known.threads,
@@ -307,7 +309,7 @@ class Decider:
                 return replace(ownership, candidates=(), reason="pool")
             loads = dict(facts.loads) if pool.distribution == "least-load" else {}
             owner = least_loaded(ownership.candidates, loads, turn)
-        held = self._directory.claim(_claim_of(facts.party), owner, CLAIM_SECONDS)
+        held = self._directory.claim(_claim_of(known.party), owner, CLAIM_SECONDS)
         if held is not UNKNOWN and message_id:
             letter = f"letter:{id_digest(f'{facts.party} {message_id}')}"
             held = self._directory.claim(letter, held, LETTER_CLAIM_SECONDS)
@@ -342,16 +344,8 @@ def _pools(policy: Policy | None, recipients: Sequence[str]) -> list[Pool]:
     return list(dict.fromkeys(found))
 
 
-def _party(policy: Policy | None, envelope: Envelope, message: Message, direction: Direction) -> str:
-    """Return the address of the other side: who writes to us, or the first outsider we write to."""
-    if direction is Direction.INBOUND:
-        return message.from_.address or address_key(envelope.sender)
-    outside = (r for r in envelope.recipients if policy is None or not policy.is_own(r))
-    return address_key(next(outside, ""))
-
-
-def _claim_of(party: str) -> str:
-    return f"owner:{company_domain(party) or party}"
+def _claim_of(party: Party) -> str:
+    return f"owner:{party.company or party.address}"
 
 
 def _references(message: Message) -> list[str]:

@@ -271,3 +271,14 @@ def test_deciding_blind_touches_nothing_slow() -> None:
     assert verdict.reasons == ("soft-deadline",)
     assert {"category", "owner"} <= set(verdict.missing)
     assert verdict.actions[-1].name == "X-Tradepost-Id"
+
+
+def test_a_platform_that_writes_for_buyers_is_not_one_customer() -> None:
+    directory = FakeDirectory()
+    for buyer, language in (("ann@buyer.example", "en"), ("pedro@comprador.example", "es")):
+        mail = seen(
+            "noreply@plaza.example", fields=((b"Reply-To", f" {buyer}".encode()),), subject=b" You have an inquiry"
+        )
+        decide(mail, directory, replace(INQUIRY, language=language))
+    held = {key: value for key, value in directory.claims.items() if key.startswith("owner:")}
+    assert held == {"owner:buyer.example": WANG.email, "owner:comprador.example": LINA.email}

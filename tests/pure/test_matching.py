@@ -3,9 +3,10 @@
 
 import pytest
 
-from crm_sync.matching import Party, find_party, is_known_participant, is_robot, makes_lead, outsiders, party_kind
+from crm_sync.matching import is_known_participant, makes_lead, party_kind
 from tradepost.envelope import Envelope
 from tradepost.message import Address, Message
+from tradepost.party import Party, find_party, is_robot, outsiders
 from tradepost.policy import Policy
 from tradepost.verdict import BUSINESS_CATEGORIES, CATEGORIES, Direction, Labels
 
