@@ -170,12 +170,12 @@ def _detect_dense(sample: bytes) -> str:
         return "cp932"  # kana of Shift_JIS
     if sum(0xA4 <= lead <= 0xA5 for lead in leads) > 0.3 * total and _decodes(sample, "euc_jp"):
         return "euc_jp"  # kana of EUC
+    if _decodes(sample, "cp950") and _has_low_trails(sample):
+        return "cp950"
     if _is_single_byte(sample):
         return _detect_single_byte(sample)
     if _decodes(sample, "cp949") and sum(0xB0 <= lead <= 0xC8 for lead in leads) > 0.95 * total:
         return "cp949"  # Hangul syllables end at row C8, common Hanzi don't
-    if _decodes(sample, "cp950") and _has_low_trails(sample):
-        return "cp950"
     if _decodes(sample, "gb18030") and sum(0xB0 <= lead <= 0xD7 for lead in leads) > 0.6 * total:
         return "gb18030"
     return _detect_single_byte(sample)
