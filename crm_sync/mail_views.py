@@ -87,6 +87,16 @@ class ThreadItem:
 
 
 @dataclass(frozen=True, slots=True)
+class ArrivalRef:
+    """One more transaction by which the same letter came."""
+
+    entry_id: str
+    at: datetime
+    queue_id: str
+    acceptance: str
+
+
+@dataclass(frozen=True, slots=True)
 class MailView:
     """One mail whole: what its page shows.  `envelope.recipients` holds only those the viewer may know of."""
 
@@ -103,6 +113,7 @@ class MailView:
     entities: dict[str, Any]
     parts: tuple[PartView, ...]
     thread: tuple[ThreadItem, ...]
+    other_arrivals: tuple[ArrivalRef, ...]
     party_kind: str
     has_id_clash: bool
     defects: tuple[str, ...]

@@ -12,7 +12,17 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 from ulid import ULID
 
-from crm_sync.mail_views import Counts, CustomerRef, MailRow, MailView, PartView, PersonRef, Recipient, ThreadItem
+from crm_sync.mail_views import (
+    ArrivalRef,
+    Counts,
+    CustomerRef,
+    MailRow,
+    MailView,
+    PartView,
+    PersonRef,
+    Recipient,
+    ThreadItem,
+)
 from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient, MessageText
@@ -84,6 +94,7 @@ def fetch_mail(session: Session, viewer: Viewer, entry_id: str) -> MailView | No
         entities=text.entities if text else {},
         parts=tuple(PartView(p.filename, p.content_type, p.octets, p.is_inline) for p in parts),
         thread=_thread(session, viewer, row.conversation_id),
+        other_arrivals=_other_arrivals(session, key, entry_id),
         party_kind=message.party_kind if message else "",
         has_id_clash=bool(message and message.has_id_clash),
         defects=tuple(message.defects) if message else (),
@@ -195,6 +206,16 @@ def _known_envelope(session: Session, viewer: Viewer, arrival: Arrival, recipien
     known = {r.address for r in recipients if r.kind in ("to", "cc")} | {address_key(viewer.email)}
     known.update(session.execute(select(PoolAddress.address_key)).scalars())
     return replace(envelope, recipients=tuple(a for a in envelope.recipients if address_key(a) in known))
+
+
+def _other_arrivals(session: Session, message_id: int, entry_id: str) -> tuple[ArrivalRef, ...]:
+    rows = session.execute(
+        select(Arrival.entry_id, Arrival.arrived_at, Arrival.queue_id, Arrival.acceptance)
+        .where(Arrival.message_id == message_id, Arrival.entry_id != entry_id)
+        .order_by(Arrival.entry_id)
+        .limit(THREAD_LIMIT)
+    ).all()
+    return tuple(ArrivalRef(*row) for row in rows)
 
 
 def _thread(session: Session, viewer: Viewer, conversation_id: int | None) -> tuple[ThreadItem, ...]:

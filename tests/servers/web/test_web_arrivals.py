@@ -183,6 +183,14 @@ def test_one_mail_shows_envelope_header_text_files_and_verdict(company: Company,
     }  # fmt: skip
 
 
+def test_a_letter_that_arrived_twice_names_its_other_arrival(company: Company, sign_in: SignIn) -> None:
+    first = company.add_letter(owner="li.na")
+    again = company.add_arrival(first)
+    browser = sign_in("li.na")
+    assert f'href="/mails/{again}"' in browser.get(f"/mails/{first}").text
+    assert f'href="/mails/{first}"' in browser.get(f"/mails/{again}").text
+
+
 def test_a_correction_by_a_person_is_told_from_the_verdict(company: Company, sign_in: SignIn) -> None:
     verdict = Verdict(Direction.INBOUND, Labels("spam", 0.4, Priority.HIGH, None, "es", "MX"))
     entry_id = company.add_letter(owner="li.na", category="order", verdict=verdict)

@@ -146,6 +146,15 @@ def test_a_link_is_printed_for_a_registered_person_only(config: Path, settings: 
     assert "no such person is registered" in refused.stderr
 
 
+def test_making_a_link_leaves_nothing_among_the_services_counters(
+    config: Path, settings: Settings, company: Company
+) -> None:
+    """Run by root, it would leave files that the service user can't read."""
+    write_config(config, settings, "port = 8025")
+    assert run(config, "sign-in-link", "--person", "li.na@brightway.example").returncode == 0
+    assert not list(settings.paths.runtime.rglob("*"))
+
+
 def test_with_a_free_port_the_link_leads_where_it_serves(
     config: Path, company: Company, served: tuple[subprocess.Popen[str], str]
 ) -> None:
