@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long rules take for one mail: python bench/rules.py [ROUNDS].  Budget: about 5 us a rule, 20 kB of text included."""
 
+import json
 import statistics
 import sys
 import time
@@ -39,7 +40,8 @@ def measure(call: Callable[[], object], rounds: int) -> list[float]:
 
 
 def main(rounds: int) -> None:
-    """Print a line per length of text."""
+    """Print a line per length of text, and the same as JSON."""
+    figures = []
     compiled = compile_rules(made_rules())
     print(f"{RULES} rules, {rounds} rounds, microseconds a rule")
     for octets, script in (
@@ -64,6 +66,10 @@ def main(rounds: int) -> None:
         p50, p99 = statistics.median(per_rule), per_rule[int(len(per_rule) * 0.99)]
         explained = statistics.median(measure(partial(compiled.explain, facts), 20)) / RULES * 1e6
         print(f"{script:8} {octets:6} characters: p50 {p50:6.2f}  p99 {p99:6.2f}  explained {explained:7.1f}")
+        figures.append(
+            {"script": script, "characters": octets, "p50_us": p50, "p99_us": p99, "explained_us": explained}
+        )
+    print(json.dumps({"rules": RULES, "rounds": rounds, "by_length": figures}))
 
 
 if __name__ == "__main__":
