@@ -87,6 +87,8 @@ class _Server(BaseApplication):
             "graceful_timeout": 5,
             "keepalive": 5,
             "limit_request_line": 4094,
+            # Its own door to change the number of processes, of which there is exactly one here.
+            "control_socket_disable": True,
             "logger_class": _OwnLog,
             "proc_name": "tradepost-web",
         }.items():
