@@ -6,6 +6,7 @@ import smtplib
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from crm_sync.database import open_database
 from crm_sync.models.mail import Arrival
 from postfix.sandbox.company import COMPANY_FILE, RULES_FILE, read_company
 from postfix.sandbox.private_postfix import PrivatePostfix
-from postfix.sandbox.processes import find_program, free_port, wait_until
+from postfix.sandbox.processes import SandboxError, find_program, free_port, wait_until
 from postfix.sandbox.sending import Stranger
 from postfix.sandbox.service_stack import ServiceStack
 
@@ -71,7 +72,11 @@ class House:
     def wait_for(self, queue_id: str, acceptance: str, seconds: float = 10) -> float:
         """Return the seconds until the ledger says so."""
         began = time.monotonic()
-        wait_until(f"{queue_id} {acceptance}", lambda: self.acceptance(queue_id) == [acceptance], seconds)
+        try:
+            wait_until(f"{queue_id} {acceptance}", lambda: self.acceptance(queue_id) == [acceptance], seconds)
+        except SandboxError as error:
+            said = self.stack.part("sync").log.read_text("utf-8", "replace")
+            raise AssertionError(f"{error}; it is {self.acceptance(queue_id)}; the worker said:\n{said}") from None
         return time.monotonic() - began
 
     def reconcile(self, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -149,6 +154,7 @@ def test_postfix_rotates_its_log_under_the_follower(house: House) -> None:
         if number % 4 == 3:
             time.sleep(1.1)  # the name of the old log has a second's resolution
             house.postfix("postfix", "logrotate")
+            house.postfix("postlog", "the first line makes the file")
             wait_until("log", log.exists, 10)
             log.chmod(0o644)  # postlogd makes it for root alone
     for queue_id in sent:
@@ -158,6 +164,25 @@ def test_postfix_rotates_its_log_under_the_follower(house: House) -> None:
     _, report = house.reconcile("--min-age", "0")
     assert not {found["queue_id"] for found in report["differences"]} & set(sent)
     assert report["beyond_log"] == 0
+
+
+def test_a_running_house_shows_no_difference(house: House) -> None:
+    _, before = house.reconcile()
+    stop, sent = threading.Event(), list[str]()
+
+    def keep_sending() -> None:
+        while not stop.is_set():
+            sent.append(house.send("while the books are read"))
+
+    sender = threading.Thread(target=keep_sending)
+    sender.start()
+    try:
+        reports = [house.reconcile()[1] for _ in range(3)]
+    finally:
+        stop.set()
+        sender.join()
+    assert len(sent) > 20
+    assert [report["differences"] for report in reports] == [before["differences"]] * 3
 
 
 def test_mail_that_passed_while_a_part_was_off_is_named(house: House) -> None:
