@@ -24,7 +24,7 @@ from thinc.layers.sparselinear import SparseLinear_v2  # type: ignore[import-not
 from thinc.model import Model
 
 # Ideas carry across languages, words don't: they weigh more.  By what stands before the colon.
-_WEIGHTS = {"k": 2.0, "c": 3.0, "sk": 2.0, "sc": 3.0, "k-most": 2.0, "sk-most": 2.0, "f": 4.0}
+_WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "k-most": 16.0, "sk-most": 16.0, "f": 32.0}
 
 Bag = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from classifiers.tables import any_of, linear, read_table
 
-MAX_CHARS = 4_000  # what a mail is about stands at its beginning
+MAX_CHARS = 2_000  # what a mail is about stands at its beginning
 _MAX_WORD_CHARS = 24
 _STEM_CHARS = 5
 _WHOLE_WORD_CHARS = 4  # a Latin stem this short must be the whole word

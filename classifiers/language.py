@@ -41,6 +41,11 @@ _SINGLE = {"thai": "th", "devanagari": "hi", "greek": "el", "hebrew": "he", "ben
 # One sign of these says as much as so many Latin letters.
 _WEIGHT = {"han": 2.5, "kana": 1.5, "hangul": 2.0}
 _LATIN_WORD = re.compile(r"[^\W\d_]{2,}")
+# Small word -> every language that uses it.
+_LANGUAGES_OF: dict[str, list[str]] = {}
+for _code, _small in _SMALL_WORDS.items():
+    for _word in _small:
+        _LANGUAGES_OF.setdefault(_word, []).append(_code)
 _NOISE_SIGNS = frozenset("@/0123456789")
 
 
@@ -64,19 +69,26 @@ class LanguageReader:
         sample = " ".join(word for word in text[:MAX_CHARS].split() if _NOISE_SIGNS.isdisjoint(word))
         if sample.isascii():
             return self._read_latin(sample)
-        counts = {name: len(pattern.findall(sample)) * _WEIGHT.get(name, 1.0) for name, pattern in _SCRIPTS.items()}
-        latin = sum(len(word) for word in _LATIN_WORD.findall(sample)) - sum(
-            counts[name] / _WEIGHT.get(name, 1.0) for name in counts
-        )
+        # Few different signs make a text: they tell which scripts are worth counting.
+        signs = "".join(set(sample))
+        counts = {
+            name: len(pattern.findall(sample)) * _WEIGHT.get(name, 1.0)
+            for name, pattern in _SCRIPTS.items()
+            if pattern.search(signs)
+        }
+        if not counts:
+            return self._read_latin(sample)
+        letters = sum(len(word) for word in _LATIN_WORD.findall(sample))
+        latin = letters - sum(count / _WEIGHT.get(name, 1.0) for name, count in counts.items())
         script = max(counts, key=counts.__getitem__)
-        cjk = counts["han"] + counts["kana"]
+        cjk = counts.get("han", 0.0) + counts.get("kana", 0.0)
         if cjk > counts[script]:
             script = "han"
         # Product names and order numbers are Latin everywhere: the other script needs only a third.
         if max(counts[script], cjk if script in ("han", "kana") else 0.0) < max(latin * 0.35, 2):
             return self._read_latin(sample)
         if script in ("han", "kana"):
-            return "ja" if counts["kana"] > 0.08 * cjk else "zh"
+            return "ja" if counts.get("kana", 0.0) > 0.08 * cjk else "zh"
         if script == "cyrillic":
             return _cyrillic(sample)
         return _arabic(sample) if script == "arabic" else _SINGLE[script]
@@ -85,14 +97,14 @@ class LanguageReader:
         words = [word.lower() for word in _LATIN_WORD.findall(text)]
         if not words:
             return None
-        votes: Counter[str] = Counter()
-        for code, small in _SMALL_WORDS.items():
-            votes[code] = sum(word in small for word in words)
+        votes: Counter[str] = Counter(dict.fromkeys(_SMALL_WORDS, 0))
+        for word in words:
+            votes.update(_LANGUAGES_OF.get(word, ()))
         if not text.isascii():
             lowered = text.lower()
             for code, letters in _LETTERS.items():
                 votes[code] += min(sum(lowered.count(letter) for letter in letters), 6)
-        (best, most), (_, second) = votes.most_common(2)
+        (best, most), (_, second) = (*votes.most_common(2), ("", 0), ("", 0))[:2]
         if most >= 2 and most >= 1.6 * second + 1:
             return best
         guess, confidence = self._identifier.classify(" ".join(words))
@@ -105,7 +117,9 @@ class LanguageReader:
 
 def _cyrillic(text: str) -> str:
     lowered = text.lower()
-    if any(letter in lowered for letter in "әғқңөұүһ"):
+    if (
+        sum(lowered.count(letter) for letter in "әғқңөұүһ") > len(lowered) / 40
+    ):  # a name in Kazakh makes no Kazakh letter
         return "kk"
     if any(letter in lowered for letter in "їєґ") or ("і" in lowered and "ы" not in lowered):
         return "uk"

@@ -7,11 +7,11 @@ with harm, in a category in which we owe somebody something.
 
 from dataclasses import dataclass
 
-from classifiers.tables import any_of, linear, read_table
+from classifiers.tables import PatternSet, any_of, read_table
 from tradepost.verdict import BUSINESS_CATEGORIES, Priority
 
 _TABLE = read_table("priority")
-_MAX_CHARS = 4_000
+_MAX_CHARS = 2_000
 
 
 def _pattern(words: list[str]) -> str:
@@ -22,15 +22,15 @@ def _pattern(words: list[str]) -> str:
     return rf"(?i)(?:^|[^\pL\pN])(?:(?:{whole})(?:$|[^\pL\pN])|(?:{stems}))|(?:{any_of(word for word in words if ord(word[0]) >= 0x0590)})"
 
 
-_URGENT = linear(_pattern(_TABLE["urgent"]))
-_SOON = linear(_pattern(_TABLE["soon"]))
-_HARM = linear(_pattern(_TABLE["harm"]))
-_INTENT = linear(_pattern(_TABLE["intent"]))
-# "before 15:30", "by 5 pm", "18時まで": a clock time is a deadline of hours.
-_CLOCK = linear(
-    r"(?i)\d{1,2}[:：.h]\d{2}|\d{1,2} ?(?:am|pm|uhr|時|点|點|시|час|โมง)|\d{1,2} ?(?:hours|hrs|horas|heures|ore|小时|時間|시간|saat|jam|giờ)"
+_SIGNS = PatternSet(
+    {
+        **{name: _pattern(_TABLE[name]) for name in ("urgent", "soon", "harm", "intent")},
+        # "before 15:30", "by 5 pm", "18時まで": a clock time is a deadline of hours.
+        "clock": r"(?i)\d{1,2}[:：.h]\d{2}|\d{1,2} ?(?:am|pm|uhr|時|点|點|시|час|โมง)|"
+        r"\d{1,2} ?(?:hours|hrs|horas|heures|ore|小时|時間|시간|saat|jam|giờ)",
+        "big-number": r"\d{1,3}(?:[., ]\d{3})+|\d{5,}|\d+ ?(?:x ?)?(?:40|20) ?(?:'|ft|hc|hq|gp|尺)",
+    }
 )
-_BIG_NUMBER = linear(r"\d{1,3}(?:[., ]\d{3})+|\d{5,}|\d+ ?(?:x ?)?(?:40|20) ?(?:'|ft|hc|hq|gp|尺)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,9 @@ def read_priority(category: str, subject: str, text: str, *, is_reply: bool) -> 
     """Decide from category and words."""
     if category in ("automatic", "spam", "marketing"):
         return Urgency(Priority.LOW, f"category-{category}")
-    words = f"{subject}\n{text[:_MAX_CHARS]}"
-    in_subject = bool(_URGENT.search(subject))
-    hurry = in_subject or bool(_URGENT.search(words))
-    soon = bool(_SOON.search(words))
-    clock = bool(_CLOCK.search(words))
-    harm = bool(_HARM.search(words))
+    signs = _SIGNS.found(f"{subject}\n{text[:_MAX_CHARS]}")
+    in_subject = "urgent" in _SIGNS.found(subject)
+    hurry, soon, clock, harm = ("urgent" in signs), ("soon" in signs), ("clock" in signs), ("harm" in signs)
     if category in BUSINESS_CATEGORIES:
         if harm and ((hurry and (soon or clock)) or (soon and clock)):
             return Urgency(Priority.URGENT, "loss-within-hours")
@@ -58,13 +55,13 @@ def read_priority(category: str, subject: str, text: str, *, is_reply: bool) -> 
             return Urgency(Priority.URGENT, "deadline-within-hours")
         if in_subject and (harm or soon):
             return Urgency(Priority.URGENT, "subject-urgent")
-        if category == "complaint" and (harm or hurry or _INTENT.search(words)):
+        if category == "complaint" and (harm or hurry or "intent" in signs):
             return Urgency(Priority.HIGH, "angry-customer")
         if hurry or (harm and soon):
             return Urgency(Priority.HIGH, "asks-for-speed")
-        if category in ("inquiry", "order", "sample", "payment") and _INTENT.search(words):
+        if category in ("inquiry", "order", "sample", "payment") and "intent" in signs:
             return Urgency(Priority.HIGH, "purchase-intent")
-        if category in ("inquiry", "order") and is_reply and _BIG_NUMBER.search(text[:_MAX_CHARS]):
+        if category in ("inquiry", "order") and is_reply and "big-number" in signs:
             return Urgency(Priority.HIGH, "negotiation")
         return Urgency(Priority.NORMAL, f"category-{category}")
     return Urgency(Priority.NORMAL if hurry or "?" in text or "？" in text else Priority.LOW, "category-other")

@@ -3,7 +3,7 @@
 
 from enum import Enum
 
-from classifiers.tables import any_of, linear, read_table
+from classifiers.tables import PatternSet, any_of, linear, read_table
 
 _MAX_BLOCK_LINES = 16
 _MAX_LINE_CHARS = 110
@@ -11,24 +11,29 @@ _MAX_LINE_CHARS = 110
 _WORDS = read_table("frames")
 _CLOSINGS = frozenset(word.lower() for word in _WORDS["closing"])
 _LONG_CLOSINGS = tuple(sorted(word for word in _CLOSINGS if len(word) > 3))
-_SENT_FROM = linear(rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信|보냄)\.?[ \t]*$")
 _DELIMITER = linear(r"[ \t]*(?:--|—|__+|--+|==+|\*\*+|~~+|──+)[ \t]*")
-_STRONG = linear(
-    r"(?i)(?:\+|00)\d[\d ().\-/]{6,}|\(?\d{2,5}\)?[ \-./]\d[\d \-./]{5,}|[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
-    r"^[ \t]*(?:tel|phone|mob|mobile|cell|fax|ph|t|m|f|p|e|w|e-?mail|mail|web|skype|wechat|whatsapp|whats app|wa|qq|微信|"
-    r"电话|電話|手机|手機|传真|傳真|邮箱|邮编|地址|网址|住所|전화|휴대폰|팩스|тел|моб|факс|telefon|teléfono|telefone|gsm|"
-    r"handy|móvil|cel|hp|โทร|đt|sđt|هاتف|جوال|تلفن|موبایل|همراه|住址|〒|add|address|adresse|dirección)"
-    r"[ \t]*[.:：/]"
-)
-_LINK = linear(r"https?://|www\.")
-_PHONE = linear(r"\+?\d[\d ().\-/]{6,}")
-_LEGAL_FORM = linear(
+_LEGAL_FORM_PATTERN = (
     rf"(?i)(?:^|[\s,.(（\"«“])(?:{any_of(word for word in _WORDS['legal_forms'] if word[0].isascii())})(?:$|[\s,.)\"»”|/-])|"
     rf"(?:{any_of(word for word in _WORDS['legal_forms'] if not word[0].isascii())})"
 )
-_TITLE = linear(rf"(?i)(?:^|[\s,/|(&.-])(?:{any_of(word for word in _WORDS['titles'] if word[0].isalpha() and ord(word[0]) < 0x2E80)})|"
-                rf"(?:{any_of(word for word in _WORDS['titles'] if ord(word[0]) >= 0x2E80)})")  # fmt: skip
-_BULLET = linear(r"^[ \t]*(?:[-*•·–]|\d{1,2}[.)、])[ \t]*\S")
+_LEGAL_FORM = linear(_LEGAL_FORM_PATTERN)
+_LINK = linear(r"https?://|www\.")
+_SIGNS = PatternSet(
+    {
+        "sent-from": rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信|보냄)\.?[ \t]*$",
+        "contact": r"(?i)(?:\+|00)\d[\d ().\-/]{6,}|\(?\d{2,5}\)?[ \-./]\d[\d \-./]{5,}|[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
+        r"^[ \t]*(?:tel|phone|mob|mobile|cell|fax|ph|t|m|f|p|e|w|e-?mail|mail|web|skype|wechat|whatsapp|whats app|wa|qq|微信|"
+        r"电话|電話|手机|手機|传真|傳真|邮箱|邮编|地址|网址|住所|전화|휴대폰|팩스|тел|моб|факс|telefon|teléfono|telefone|gsm|"
+        r"handy|móvil|cel|hp|โทร|đt|sđt|هاتف|جوال|تلفن|موبایل|همراه|住址|〒|add|address|adresse|dirección)"
+        r"[ \t]*[.:：/]",
+        "legal-form": _LEGAL_FORM_PATTERN,
+        "title": rf"(?i)(?:^|[\s,/|(&.-])(?:{any_of(word for word in _WORDS['titles'] if ord(word[0]) < 0x2E80)})|"
+        rf"(?:{any_of(word for word in _WORDS['titles'] if ord(word[0]) >= 0x2E80)})",
+        "link": r"https?://|www\.",
+        "phone": r"\+?\d[\d ().\-/]{6,}",
+        "bullet": r"^[ \t]*(?:[-*•·–]|\d{1,2}[.)、])[ \t]*\S",
+    }
+)
 _ENDS_SENTENCE = (".", "?", "!", "。", "？", "！", "…", ";", "؟", "।")
 _ENDS_CLAUSE = (":", "：", ",", "，", "、", "،")
 
@@ -52,7 +57,13 @@ def is_closing(line: str) -> bool:
 
 def has_contact(line: str) -> bool:
     """Does the line hold a phone number, an address, a company's legal form or a job title?"""
-    return bool(_STRONG.search(line) or _LEGAL_FORM.search(line) or (len(line) < 60 and _TITLE.search(line)))
+    signs = _SIGNS.found(line)
+    return "contact" in signs or "legal-form" in signs or ("title" in signs and len(line) < 60)
+
+
+def is_sent_from(line: str) -> bool:
+    """Did a program sign ("Sent from my iPhone")?"""
+    return "sent-from" in _SIGNS.found(line.strip())
 
 
 def signature_start(lines: list[str]) -> int:
@@ -61,7 +72,7 @@ def signature_start(lines: list[str]) -> int:
     A closing formula goes with the block; a bare first name without contact stays with the letter.
     """
     end = len(lines)
-    while end and (not lines[end - 1].strip() or _SENT_FROM.search(lines[end - 1].strip())):
+    while end and (not lines[end - 1].strip() or is_sent_from(lines[end - 1])):
         end -= 1
     sent_from = next((index for index in range(end, len(lines)) if lines[index].strip()), len(lines))
     for index in range(end - 1, max(end - 26, 0), -1):
@@ -129,19 +140,20 @@ def _kind(line: str) -> _Line:
         return _Line.BLANK
     if is_closing(text):
         return _Line.CLOSING
-    if _SENT_FROM.search(text):
+    if len(text) > _MAX_LINE_CHARS:
+        return _Line.SENTENCE
+    signs = _SIGNS.found(text)
+    if "sent-from" in signs:
         return _Line.STRONG
-    if len(text) > _MAX_LINE_CHARS or (_BULLET.search(text) and not _STRONG.search(text)):
+    if "contact" in signs:
+        is_sentence = len(text.split()) > 14 or (
+            "link" in signs and "phone" not in signs and _is_sentence_with_link(text)
+        )
+        return _Line.SENTENCE if is_sentence else _Line.STRONG
+    if "bullet" in signs or _ends_sentence(text) or (text.endswith(_ENDS_CLAUSE) and len(text) > 25):
         return _Line.SENTENCE
-    if _STRONG.search(text):
-        return _Line.SENTENCE if len(text.split()) > 14 or _is_sentence_with_link(text) else _Line.STRONG
-    if _ends_sentence(text):
-        return _Line.SENTENCE
-    if text.endswith(_ENDS_CLAUSE) and len(text) > 25:
-        return _Line.SENTENCE
-    if (has_contact(text) or " | " in text) and len(text) <= 80:
-        return _Line.STRONG
-    return _Line.SHORT
+    is_contact = "legal-form" in signs or ("title" in signs and len(text) < 60) or " | " in text
+    return _Line.STRONG if is_contact and len(text) <= 80 else _Line.SHORT
 
 
 def _ends_sentence(text: str) -> bool:
@@ -156,7 +168,7 @@ def _ends_sentence(text: str) -> bool:
 
 def _is_sentence_with_link(text: str) -> bool:
     link = _LINK.search(text)
-    return link is not None and len(text[: link.start()].split()) > 2 and not _PHONE.search(text)
+    return link is not None and len(text[: link.start()].split()) > 2
 
 
 def _is_address_like(line: str) -> bool:

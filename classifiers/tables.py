@@ -47,10 +47,29 @@ def read_table(name: str) -> dict[str, Any]:
 
 def linear(pattern: str) -> Pattern:
     """Compile under google-re2: no input can make it slow."""
+    return cast(Pattern, re2.compile(pattern, _options()))
+
+
+class PatternSet:
+    """Several patterns looked for in one pass over a text."""
+
+    def __init__(self, patterns: dict[str, str]) -> None:
+        self._names = tuple(patterns)
+        self._set = re2.Set.SearchSet(_options())
+        for pattern in patterns.values():
+            self._set.Add(pattern)
+        self._set.Compile()
+
+    def found(self, text: str) -> frozenset[str]:
+        """Return the names of the patterns that occur in the text."""
+        return frozenset(self._names[index] for index in self._set.Match(text) or ())
+
+
+def _options() -> re2.Options:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = 64 << 20
-    return cast(Pattern, re2.compile(pattern, options))
+    options.max_mem = 64 << 20  # the automaton of a long word list is forgotten and rebuilt for ever in less
+    return options
 
 
 def any_of(words: Iterable[str]) -> str:

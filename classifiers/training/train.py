@@ -32,8 +32,7 @@ FOLDS = 5
 LENGTH = 1 << 16
 EPOCHS = 24
 BATCH = 32
-LEARN_RATE = 0.02
-WEIGHT_DECAY = 0.0
+LEARN_RATE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def train(rows: list[Row], seed: int = SEED) -> Language:
     )
     examples = [_example(nlp, row) for row in rows]
     textcat.initialize(lambda: examples, nlp=nlp, labels=list(CATEGORIES))
-    optimizer = Adam(LEARN_RATE, L2=WEIGHT_DECAY, grad_clip=0.0)
+    optimizer = Adam(LEARN_RATE, L2=0.0, grad_clip=0.0)
     for _ in range(EPOCHS):
         order.shuffle(examples)
         for start in range(0, len(examples), BATCH):
