@@ -178,6 +178,10 @@ class PrivatePostfix:
         """Return `postqueue -j`: one line of JSON per mail."""
         return self._command("postqueue", "-j")
 
+    def parameter(self, name: str) -> str:
+        """Return a parameter of main.cf as Postfix understands it."""
+        return self._command("postconf", "-h", name).strip()
+
     @property
     def queue_command(self) -> tuple[str, ...]:
         """The command that lists this queue (as root): for maillog.queue_command."""

@@ -203,6 +203,7 @@ def test_a_mistake_in_the_settings_does_not_stop_the_mail(stack: ServiceStack) -
 
 
 def test_a_crashing_classifier_costs_only_the_labels(stack: ServiceStack) -> None:
+    """Trap 20: the milter library's own answer to an exception is to refuse all mail."""
     queue_id = send(stack, "CRASH")
     assert is_marked(stack, queue_id)
     (copy, *_) = stack.postfix.mailboxes.by_queue_id(queue_id)

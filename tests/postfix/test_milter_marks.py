@@ -122,6 +122,7 @@ FORGERIES = [
 @pytest.mark.parametrize("forged", FORGERIES)
 @pytest.mark.parametrize("milter", ["alive", "dead"])
 def test_a_forged_mark_never_reaches_a_mailbox(stack: ServiceStack, forged: bytes, milter: str) -> None:
+    """Trap 23."""
     if milter == "dead":
         stack.postfix.configure(milters=[DEAD])
     try:

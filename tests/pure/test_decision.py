@@ -153,6 +153,7 @@ def test_a_colleague_of_a_known_contact_is_found_by_the_company() -> None:
 
 
 def test_unknown_is_not_none() -> None:
+    """Trap 43: a silent directory must not read as a new customer."""
     verdict = decide(seen(), FakeDirectory(silent=True))
     assert verdict.owner is None
     assert set(verdict.missing) == {"customer", "contact", "conversation", "owner"}
