@@ -66,7 +66,9 @@ class LanguageReader:
         return language
 
     def _read(self, text: str) -> str | None:
-        sample = " ".join(word for word in text[:MAX_CHARS].split() if _NOISE_SIGNS.isdisjoint(word))
+        sample = " ".join(
+            word for word in text[:MAX_CHARS].split() if not word.isascii() or _NOISE_SIGNS.isdisjoint(word)
+        )
         if sample.isascii():
             return self._read_latin(sample)
         # Few different signs make a text: they tell which scripts are worth counting.

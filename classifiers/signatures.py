@@ -95,13 +95,14 @@ def _walk_up(lines: list[str], end: int) -> int:
     strong = seen = names = 0
     crossed_blank = False
     is_spaced = _is_double_spaced(lines[:end])
-    for index in range(end - 1, -1, -1):
+    top = next((index for index in range(end) if lines[index].strip()), end)  # is never its signature
+    for index in range(end - 1, top, -1):
         kind = _kind(lines[index])
         if kind is _Line.BLANK:
             crossed_blank = not is_spaced
             continue
         if kind is _Line.CLOSING:
-            return index if strong or names > 1 else end
+            return _first_closing(lines, index) if strong or names > 1 else end
         if kind is _Line.SENTENCE or seen >= _MAX_BLOCK_LINES:
             break
         if kind is _Line.SHORT:
@@ -117,9 +118,15 @@ def _walk_up(lines: list[str], end: int) -> int:
         strong += kind is _Line.STRONG
         start = index
         crossed_blank = False
-    is_block = (strong and (seen > 1 or _is_whole_block(lines[start]))) or (names > 1 and seen > 1)
-    # The first line of a letter is never its signature.
-    return start if is_block and any(line.strip() for line in lines[:start]) else end
+    is_block = (strong and (seen > 1 or _is_whole_block(lines[start]))) or (names > 1 and not lines[start - 1].strip())
+    return start if is_block else end
+
+
+def _first_closing(lines: list[str], index: int) -> int:
+    """Return the first of several closing lines ("此致" above "敬礼")."""
+    while index > 1 and is_closing(lines[index - 1]):
+        index -= 1
+    return index
 
 
 def _is_double_spaced(lines: list[str]) -> bool:
@@ -157,7 +164,7 @@ def _kind(line: str) -> _Line:
 
 
 def _ends_sentence(text: str) -> bool:
-    if len(text) <= 20 or not text.endswith(_ENDS_SENTENCE):
+    if not text.endswith(_ENDS_SENTENCE) or (len(text) < 8 and text.endswith(".")):
         return False
     # "Müdür Yrd.", "Acme Co., Ltd.": an abbreviation ends no sentence.
     last = text.split()[-1]

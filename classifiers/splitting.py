@@ -29,7 +29,7 @@ _WROTE = any_of(_WORDS["wrote"])
 _ATTRIBUTION = linear(rf"(?im)(?:{_WROTE})(?:[^\n]*[:：]|[ \t]*[:：]?)[ \t>]*$")
 # Gmail in Russian, Japanese and others has no verb: date, time, name, <address>:
 _DATED = linear(r"(?m)(?:19|20)\d\d[^\n<]*<[^\n<>@]+@[^\n<>]+>[ \t]*[:：][ \t]*$")
-_ADDRESS_OR_TIME = linear(r"@|\d{1,2}[:.h]\d\d|(?:19|20)\d\d|\d{1,2}[./月-]\d{1,2}")
+_TIME = linear(r"\d{1,2}[:.h]\d\d|(?:19|20)\d\d|\d{1,2}[./月-]\d{1,2}")
 _DISCLAIMER = linear(rf"(?im)^[ \t*_]*(?:{any_of(_WORDS['disclaimer'])})")
 _FRAME = linear(rf"(?i)(?:{any_of(_WORDS['frame'])})")
 _RELAY_FRAME = linear(rf"(?i)(?:{any_of((*_WORDS['frame'], *_WORDS['relay_frame']))})")
@@ -139,13 +139,15 @@ def _attributions(text: str, lines: list[str]) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for match in _ATTRIBUTION.finditer(text):
         last = _line_of(text, match.start())
+        candidates = []
         for first in range(last, max(last - 3, -1), -1):
             joined = " ".join(lines[first : last + 1]).strip()
             if not lines[first].strip() or len(joined) > 400:
                 break
-            if _ADDRESS_OR_TIME.search(joined) and _is_attribution(joined):
-                found.append((first, last))
-                break
+            if _is_attribution(joined):
+                candidates.append((bool(_TIME.search(joined)), first))
+        if candidates:  # the shortest that names a time, else the shortest
+            found.append((max(candidates)[1] if any(dated for dated, _ in candidates) else candidates[0][1], last))
     for match in _DATED.finditer(text):
         last = _line_of(text, match.start())
         found.append((last, last))
@@ -153,8 +155,8 @@ def _attributions(text: str, lines: list[str]) -> list[tuple[int, int]]:
 
 
 def _is_attribution(line: str) -> bool:
-    # A sentence may end in "he wrote" too; a frame ends in a colon, or names an address or a time.
-    return line.rstrip(" >").endswith((":", "：")) or "@" in line or ("<" in line and ">" in line)
+    # A sentence may end in "he wrote" too; a frame names an address, or a time and ends in a colon.
+    return "@" in line or (line.rstrip(" >").endswith((":", "：")) and bool(_TIME.search(line)))
 
 
 def _mark_disclaimers(text: str, lines: list[str], kinds: list[Kind]) -> None:
