@@ -40,6 +40,9 @@ def share_metrics(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Refusal(f"{folder}: can't be made: {error.strerror}; make it, or set paths.runtime") from error
+    if os.geteuid() == 0 and folder.stat().st_uid != 0:
+        # An administrator runs a service's command by hand: the service could neither read nor remove root's files.
+        return
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise Refusal(f"{folder}: no right to write there; give it to the service user, or set paths.runtime")
     os.environ[FOLDER_VARIABLE] = str(folder)

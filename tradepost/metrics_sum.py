@@ -82,7 +82,7 @@ def _put_damaged_aside(folder: Path) -> None:
                 raise ValueError("its name is none of ours")
             for key, _, _, _ in _Map.read_all_values_from_file(str(path)):
                 json.loads(key)
-        except (ValueError, RuntimeError, IndexError, struct.error) as error:
+        except (PermissionError, ValueError, RuntimeError, IndexError, struct.error) as error:
             log.warning("%s: put aside, it holds no counts: %s", path, error)
             path.rename(path.with_suffix(".damaged"))
 

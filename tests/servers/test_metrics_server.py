@@ -2,6 +2,7 @@
 """Several processes count, some die, and `tradepost metrics` serves the sum and says how all is."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -205,6 +206,16 @@ def test_damaged_file_hides_no_other(
     assert server.metrics()["tradepost_shunted_total"] == 1
     assert not (folder / name).exists()
     assert server.metrics()["tradepost_shunted_total"] == 1
+
+
+def test_a_service_run_by_hand_as_root_leaves_no_file_of_roots(
+    server: Server, count: Callable[[], Counting], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run" / "metrics"
+    before = set(folder.iterdir())
+    os.chown(folder, 65534, 65534)
+    count().run("metrics.count_seen('journaled')")
+    assert set(folder.iterdir()) == before
 
 
 def test_files_have_room_for_every_series(count: Callable[[], Counting], tmp_path: Path) -> None:
