@@ -45,8 +45,15 @@ HEAD_ROOM = 128 * 1024
 HEAD_LIMIT = 16 * 1024 * 1024
 
 
+_WAY_OUT = "give paths.state and all below it to the service user (chown -R), and mail waits there unharmed"
+
+
 class JournalFull(Refusal, OSError):
     """The reserve on the journal's file system is reached: the mail passes marked but not journaled."""
+
+
+class JournalClosed(Refusal, OSError):
+    """The journal's folders can't be made or used; the text names the folder and the way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +173,15 @@ class Journal:
         self.tmp, self.new, self.failed, self.seen = (root / name for name in ("tmp", "new", "failed", "seen"))
 
     def create(self) -> None:
-        """Make the folders, 0700.  Raises OSError naming the folder that can't be made or used."""
+        """Make the folders, 0700.  Raises JournalClosed."""
         for folder in (self.root, self.tmp, self.new, self.failed, self.seen):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+            except OSError as error:
+                raise JournalClosed(f"{folder}: {error.strerror}; {_WAY_OUT}") from error
+            if not usable:
+                raise JournalClosed(f"{folder}: no right to read and write there; {_WAY_OUT}")
 
     def new_id(self) -> str:
         """Return a fresh entry id: a ULID, sortable by time."""

@@ -16,7 +16,7 @@ from ulid import ULID
 
 from tradepost.arrival import Arrival, UnreadableEntry, decode_arrival, encode_arrival
 from tradepost.envelope import Client, Envelope
-from tradepost.journal import HEAD_ROOM, Journal, JournalFull, Reserve, SeenList, prune_seen, read_seen
+from tradepost.journal import HEAD_ROOM, Journal, JournalClosed, JournalFull, Reserve, SeenList, prune_seen, read_seen
 from tradepost.verdict import Action, ActionKind, Direction, Labels, Priority, Recording, Verdict
 
 RAW = b"From: ann@far.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\n\x00\xff\r\n.\r\n"
@@ -424,3 +424,11 @@ def test_old_days_go_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / ".keep").touch()
     assert prune_seen(tmp_path, 10, at(21) + timedelta(hours=5)) == 2
     assert sorted(os.listdir(tmp_path)) == [".keep", "20261111", "20261121"]
+
+
+def test_a_journal_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with pytest.raises(
+        JournalClosed, match=r"state/journal: Not a directory; give paths\.state .* to the service user"
+    ):
+        Journal(tmp_path / "state" / "journal").create()
