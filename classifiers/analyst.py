@@ -5,14 +5,14 @@ import re
 from datetime import datetime
 
 from classifiers.automatic import Automation, read_automation
-from classifiers.category import CategoryModel, load_model
 from classifiers.country import Origin, read_country
-from classifiers.deciding import decide_category, is_reply
+from classifiers.deciding import decide_category
 from classifiers.entities import read_entities
 from classifiers.features import read_features
 from classifiers.language import LanguageReader
+from classifiers.linear_model import Models, load_models
 from classifiers.phones import warm_regions
-from classifiers.priority import read_priority
+from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.splitting import MAX_CHARS, Split, split_text
 from tradepost.analysis import Extract
 from tradepost.message import Address, Message
@@ -26,8 +26,8 @@ _FEW_LETTERS = 12  # fewer say nothing: "see below", "FYI"
 class TradeAnalyst:
     """Implements `tradepost.analysis.Analyst`.  Pure after loading: safe in several threads and after a fork."""
 
-    def __init__(self, model: CategoryModel, languages: LanguageReader) -> None:
-        self._model = model
+    def __init__(self, models: Models, languages: LanguageReader) -> None:
+        self._models = models
         self._languages = languages
 
     def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
@@ -37,8 +37,10 @@ class TradeAnalyst:
         words = _words_that_count(split)
         language = self._languages.read(words, message.subject)
         features = read_features(message.subject, words, [part.filename for part in message.attachments])
-        decision = decide_category(message, automation, self._model.judge(features))
-        urgency = read_priority(decision.category, message.subject, words, is_reply=is_reply(message))
+        decision = decide_category(message, automation, self._models.category.judge(features))
+        signs = find_signs(message.subject, words)
+        opinion = self._models.priority.judge([*features, *priority_features(decision.category, signs)])
+        urgency = read_priority(decision.category, signs, opinion)
         origin = self._origin(message, split, language, automation, decision.category)
         return Labels(
             category=decision.category,
@@ -52,7 +54,7 @@ class TradeAnalyst:
             automatic_reason=automation.reason if automation.is_automatic else None,
             warnings=decision.warnings,
             reasons=(*decision.reasons, urgency.reason),
-            model=self._model.version,
+            model=self._models.version,
         )
 
     def _origin(
@@ -106,4 +108,4 @@ def _words_that_count(split: Split) -> str:
 def load() -> TradeAnalyst:
     """Load model and tables once, before any fork.  Raises ModelError when the model is missing."""
     warm_regions()
-    return TradeAnalyst(load_model(), LanguageReader())
+    return TradeAnalyst(load_models(), LanguageReader())

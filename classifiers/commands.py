@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from classifiers.analyst import TradeAnalyst, load
-from classifiers.category import ModelError
+from classifiers.linear_model import ModelError
 from tradepost.analysis import Extract
 from tradepost.message import Message
 from tradepost.mime_reading import parse_message

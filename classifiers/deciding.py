@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from classifiers.automatic import Automation
-from classifiers.category import Opinion
 from classifiers.features import document_types
+from classifiers.linear_model import Opinion
 from classifiers.tables import linear
 from tradepost.addresses import domain_of, is_free_mail, registrable_domain
 from tradepost.message import Message

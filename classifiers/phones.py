@@ -152,7 +152,7 @@ def _phone(match: re.Match[str], before: str, region: str | None) -> Phone | Non
         return None
     is_international = written.startswith(("+", "00"))
     if not is_international and (
-        region is None or _DATE.search(written) or not (is_labelled or _looks_national(written))
+        _DATE.search(written) or not (is_labelled or (region is not None and _looks_national(written)))
     ):
         return None
     if written.startswith("00"):

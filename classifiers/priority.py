@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How soon somebody must look, and the named reason.
 
-Urgent means loss within hours: haste alone is what advertisers shout, so it takes haste or a deadline of hours together
-with harm, in a category in which we owe somebody something.
+Urgent means loss within hours.  Haste alone is what advertisers shout, so the category comes first; then a model weighs
+the words with the signs of haste, harm and deadlines, and signs that stand together lower its threshold.
 """
 
 from dataclasses import dataclass
 
+from classifiers.linear_model import Opinion
 from classifiers.tables import PatternSet, any_of, read_table
 from tradepost.verdict import BUSINESS_CATEGORIES, Priority
 
 _TABLE = read_table("priority")
 _MAX_CHARS = 2_000
+# Shares of the model's opinion.  A missed hour costs more than a look too many.
+_URGENT_ALONE = 0.45
+_URGENT_WITH_SIGNS = 0.2
+_HIGH = 0.42
+_LOW = 0.6
 
 
 def _pattern(words: list[str]) -> str:
@@ -41,27 +47,46 @@ class Urgency:
     reason: str
 
 
-def read_priority(category: str, subject: str, text: str, *, is_reply: bool) -> Urgency:
-    """Decide from category and words."""
+def find_signs(subject: str, text: str) -> frozenset[str]:
+    """Return the signs of haste, harm, intent and deadlines; "subject-urgent" when the subject itself cries."""
+    signs = _SIGNS.found(f"{subject}\n{text[:_MAX_CHARS]}")
+    return signs | {"subject-urgent"} if "urgent" in _SIGNS.found(subject) else signs
+
+
+def priority_features(category: str, signs: frozenset[str]) -> list[str]:
+    """Return what the priority model reads beside the words: category, signs, and which signs stand together."""
+    ordered = sorted(signs)
+    pairs = [f"c:sign-{one}-{two}" for one in ordered for two in ordered if one < two]
+    return [f"c:category-{category}"] * 2 + [f"c:sign-{sign}" for sign in ordered] + pairs
+
+
+def read_priority(category: str, signs: frozenset[str], opinion: Opinion) -> Urgency:
+    """Decide from category, signs and the model's opinion."""
     if category in ("automatic", "spam", "marketing"):
         return Urgency(Priority.LOW, f"category-{category}")
-    signs = _SIGNS.found(f"{subject}\n{text[:_MAX_CHARS]}")
-    in_subject = "urgent" in _SIGNS.found(subject)
-    hurry, soon, clock, harm = ("urgent" in signs), ("soon" in signs), ("clock" in signs), ("harm" in signs)
-    if category in BUSINESS_CATEGORIES:
-        if harm and ((hurry and (soon or clock)) or (soon and clock)):
-            return Urgency(Priority.URGENT, "loss-within-hours")
-        if hurry and soon and clock:
-            return Urgency(Priority.URGENT, "deadline-within-hours")
-        if in_subject and (harm or soon):
-            return Urgency(Priority.URGENT, "subject-urgent")
-        if category == "complaint" and (harm or hurry or "intent" in signs):
-            return Urgency(Priority.HIGH, "angry-customer")
-        if hurry or (harm and soon):
-            return Urgency(Priority.HIGH, "asks-for-speed")
-        if category in ("inquiry", "order", "sample", "payment") and "intent" in signs:
-            return Urgency(Priority.HIGH, "purchase-intent")
-        if category in ("inquiry", "order") and is_reply and "big-number" in signs:
-            return Urgency(Priority.HIGH, "negotiation")
-        return Urgency(Priority.NORMAL, f"category-{category}")
-    return Urgency(Priority.NORMAL if hurry or "?" in text or "？" in text else Priority.LOW, "category-other")
+    if category not in BUSINESS_CATEGORIES:
+        label = Priority(opinion.label)
+        return Urgency(Priority.NORMAL if label in (Priority.URGENT, Priority.HIGH) else label, f"category-{category}")
+    named = _urgent_by_signs(signs)
+    urgent = opinion.of(Priority.URGENT)
+    if urgent > _URGENT_ALONE or (named and urgent > _URGENT_WITH_SIGNS):
+        return Urgency(Priority.URGENT, named or "model-urgent")
+    if opinion.of(Priority.HIGH) + urgent > _HIGH:
+        return Urgency(Priority.HIGH, _named_intent(category, signs))
+    return Urgency(Priority.LOW if opinion.of(Priority.LOW) > _LOW else Priority.NORMAL, f"category-{category}")
+
+
+def _urgent_by_signs(signs: frozenset[str]) -> str | None:
+    if "harm" in signs and ("soon" in signs or "clock" in signs):
+        return "loss-within-hours"
+    if "urgent" in signs and "soon" in signs:
+        return "deadline-within-hours"
+    return "subject-urgent" if "subject-urgent" in signs else None
+
+
+def _named_intent(category: str, signs: frozenset[str]) -> str:
+    if category == "complaint":
+        return "angry-customer"
+    if "intent" in signs:
+        return "purchase-intent"
+    return "asks-for-speed" if "urgent" in signs else "model-high"

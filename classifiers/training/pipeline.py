@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.model import Model
 
-from classifiers.category import Bag, as_input, bag_of, linear_layer, with_softmax
+from classifiers.linear_model import Bag, as_input, bag_of, linear_layer, with_softmax
 
 ARCHITECTURE = "tradepost.BagOfFeatures.v1"
 FEATURES = "features"  # key in Doc.user_data

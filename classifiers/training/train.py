@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the category model: `python -m classifiers.training.train` (make model).
+"""Make the models of category and priority: `python -m classifiers.training.train` (make model).
 
 Five folds give the accuracy on letters the model has not seen and the temperature that makes its confidence true; the
-model itself then learns from all letters.  The same letters give the same bytes.
+models themselves then learn from all letters.  The same letters give the same bytes.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import json
 import random
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -23,9 +24,11 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 from classifiers.features import read_features
+from classifiers.linear_model import CATEGORY, PRIORITY
+from classifiers.priority import find_signs, priority_features
 from classifiers.splitting import split_text
 from classifiers.training.pipeline import ARCHITECTURE, FEATURES
-from tradepost.verdict import CATEGORIES
+from tradepost.verdict import CATEGORIES, Priority
 
 SEED = 20
 FOLDS = 5
@@ -41,56 +44,77 @@ class Row:
 
     id: str
     language: str
-    category: str
+    label: str
     features: tuple[str, ...]
 
 
-def read_rows() -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One model to make: the pipe's name, its labels, the letters."""
+
+    name: str
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def read_tasks() -> tuple[Task, Task]:
     """Read every letter of classifiers/training/*.jsonl.  Raises ValueError naming file and line of a bad one."""
-    rows = []
+    categories: list[Row] = []
+    priorities: list[Row] = []
     sources = [item for item in files("classifiers.training").iterdir() if item.name.endswith(".jsonl")]
     for source in sorted(sources, key=lambda item: item.name):
         for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
             row = json.loads(line)
-            if row["category"] not in CATEGORIES:
-                raise ValueError(f"{source.name}:{number}: no category {row['category']!r}")
+            if row["category"] not in CATEGORIES or row["priority"] not in list(Priority):
+                raise ValueError(f"{source.name}:{number}: no such label: {row['category']!r}, {row['priority']!r}")
             text = split_text(row["body"]).new_text or row["body"]
             features = read_features(row["subject"], text, row["attachments"])
-            rows.append(Row(row["id"], row["lang"], row["category"], tuple(features)))
-    return rows
+            signs = priority_features(row["category"], find_signs(row["subject"], text))
+            categories.append(Row(row["id"], row["lang"], row["category"], tuple(features)))
+            priorities.append(Row(row["id"], row["lang"], row["priority"], (*features, *signs)))
+    return Task(CATEGORY, CATEGORIES, tuple(categories)), Task(PRIORITY, tuple(Priority), tuple(priorities))
 
 
-def train(rows: list[Row], seed: int = SEED) -> Language:
-    """Return a pipeline with one text categoriser that has learnt from the rows."""
+def add_pipe(nlp: Language, task: Task, rows: Sequence[Row], seed: int = SEED) -> None:
+    """Add a text categoriser that has learnt from the rows."""
     fix_random_seed(seed)
     order = random.Random(seed)
-    nlp = spacy.blank("xx")
-    textcat: Any = nlp.add_pipe(
-        "textcat", config={"threshold": 0.0, "model": {"@architectures": ARCHITECTURE, "length": LENGTH}}
+    pipe: Any = nlp.add_pipe(
+        "textcat",
+        name=task.name,
+        config={"threshold": 0.0, "model": {"@architectures": ARCHITECTURE, "length": LENGTH}},
     )
-    examples = [_example(nlp, row) for row in rows]
-    textcat.initialize(lambda: examples, nlp=nlp, labels=list(CATEGORIES))
+    examples = [_example(nlp, task, row) for row in rows]
+    pipe.initialize(lambda: examples, nlp=nlp, labels=list(task.labels))
     optimizer = Adam(LEARN_RATE, L2=0.0, grad_clip=0.0)
     for _ in range(EPOCHS):
         order.shuffle(examples)
         for start in range(0, len(examples), BATCH):
-            textcat.update(examples[start : start + BATCH], sgd=optimizer)
-    return nlp
+            pipe.update(examples[start : start + BATCH], sgd=optimizer)
 
 
-def _example(nlp: Language, row: Row) -> Example:
+def _example(nlp: Language, task: Task, row: Row) -> Example:
     doc = Doc(nlp.vocab, words=["letter"])  # spaCy learns nothing from an empty Doc; the features are beside it
     doc.user_data[FEATURES] = row.features
-    example = Example.from_dict(doc, {"cats": {category: float(category == row.category) for category in CATEGORIES}})
+    example = Example.from_dict(doc, {"cats": {label: float(label == row.label) for label in task.labels}})
     example.reference.user_data[FEATURES] = row.features
     return example
 
 
-def logits_of(nlp: Language, rows: list[Row]) -> Any:
-    """Return the raw scores, one line a row."""
-    model: Any = nlp.get_pipe("textcat").model  # type: ignore[attr-defined]
-    docs = [_example(nlp, row).predicted for row in rows]
-    return model.get_ref("output_layer").predict(model.layers[0].predict(docs))
+def cross_validate(task: Task) -> tuple[Any, list[int]]:
+    """Return the scores of every row by a model that has not seen it, and the true label numbers."""
+    order = list(range(len(task.rows)))
+    random.Random(SEED).shuffle(order)
+    logits = np.zeros((len(order), len(task.labels)), dtype="float32")
+    for fold in range(FOLDS):
+        held_out = order[fold::FOLDS]
+        kept = sorted(set(order) - set(held_out))
+        nlp = spacy.blank("xx")
+        add_pipe(nlp, task, [task.rows[index] for index in kept])
+        model: Any = nlp.get_pipe(task.name).model  # type: ignore[attr-defined]
+        docs = [_example(nlp, task, task.rows[index]).predicted for index in held_out]
+        logits[held_out] = model.get_ref("output_layer").predict(model.layers[0].predict(docs))
+    return logits, [task.labels.index(row.label) for row in task.rows]
 
 
 def fit_temperature(logits: Any, truth: list[int]) -> float:
@@ -104,41 +128,36 @@ def fit_temperature(logits: Any, truth: list[int]) -> float:
     return min((0.2 * 1.05**step for step in range(90)), key=surprise)
 
 
-def cross_validate(rows: list[Row]) -> tuple[Any, list[int]]:
-    """Return the scores of every row by a model that has not seen it, and the true label numbers."""
-    order = list(range(len(rows)))
-    random.Random(SEED).shuffle(order)
-    logits = np.zeros((len(rows), len(CATEGORIES)), dtype="float32")
-    for fold in range(FOLDS):
-        held_out = order[fold::FOLDS]
-        kept = set(order) - set(held_out)
-        nlp = train([rows[index] for index in sorted(kept)])
-        logits[held_out] = logits_of(nlp, [rows[index] for index in held_out])
-    return logits, [CATEGORIES.index(row.category) for row in rows]
-
-
 def main(target: Path) -> None:
-    """Train, report, write the model."""
-    rows = read_rows()
-    logits, truth = cross_validate(rows)
-    guesses = logits.argmax(axis=1)
-    print(f"{len(rows)} letters, {len({row.language for row in rows})} languages, {FOLDS} folds")
-    print(f"held-out accuracy {np.mean(guesses == truth):.3f}")
-    _print_by("category", [row.category for row in rows], guesses == truth)
-    _print_by("language", [row.language for row in rows], guesses == truth)
-    temperature = fit_temperature(logits, truth)
-    nlp = train(rows)
-    digest = hashlib.sha256("\n".join(f"{row.id} {row.category} {' '.join(row.features)}" for row in rows).encode())
-    nlp.meta.update({"name": "category", "version": f"1.{digest.hexdigest()[:8]}", "temperature": round(temperature, 4), "length": LENGTH,
-                     "accuracy": round(float(np.mean(guesses == truth)), 4), "letters": len(rows)})  # fmt: skip
+    """Train, report, write the models."""
+    nlp = spacy.blank("xx")
+    temperatures: dict[str, float] = {}
+    accuracies: dict[str, float] = {}
+    digest = hashlib.sha256()
+    tasks = read_tasks()
+    for task in tasks:
+        logits, truth = cross_validate(task)
+        right = logits.argmax(axis=1) == truth
+        accuracies[task.name] = round(float(np.mean(right)), 4)
+        temperatures[task.name] = round(fit_temperature(logits, truth), 4)
+        print(f"{task.name}: {len(truth)} letters, {FOLDS} folds, held-out accuracy {accuracies[task.name]:.3f}")
+        _print_by("label", [row.label for row in task.rows], right)
+        _print_by("language", [row.language for row in task.rows], right)
+        add_pipe(nlp, task, task.rows)
+        for row in task.rows:
+            digest.update(f"{row.id} {row.label} {' '.join(row.features)}\n".encode())
+    nlp.meta.update({"name": "letters", "version": f"1.{digest.hexdigest()[:8]}", "length": LENGTH,
+                     "temperatures": temperatures, "accuracies": accuracies, "letters": len(tasks[0].rows)})  # fmt: skip
     nlp.to_disk(target)
-    print(f"temperature {temperature:.2f}; model {nlp.meta['version']} written to {target}")
+    print(f"models {nlp.meta['version']} written to {target}")
 
 
 def _print_by(what: str, keys: list[str], right: Any) -> None:
     totals = Counter(keys)
     hits = Counter(key for key, is_right in zip(keys, right, strict=True) if is_right)
-    print(f"by {what}: " + "  ".join(f"{key} {hits[key] / totals[key]:.2f} ({totals[key]})" for key in sorted(totals)))
+    print(
+        f"  by {what}: " + "  ".join(f"{key} {hits[key] / totals[key]:.2f} ({totals[key]})" for key in sorted(totals))
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The category model: a linear text categoriser over a bag of features, made by spaCy from classifiers/training/.
+"""The models of category and priority: linear text categorisers over a bag of features, made by spaCy.
 
-Training is spaCy's (see training/pipeline.py); at arrival only its linear layer is read, with thinc.  spaCy itself would
+Training is spaCy's, from the letters in classifiers/training/ (see training/pipeline.py); at arrival only its linear layer is read, with thinc.  spaCy itself would
 cost every milter child 42 MB and half a second, and its own bag-of-words layer keeps every new word of every mail in the
 vocabulary for ever.  Features are hashed, and scaled so that a long letter is no surer than a short one.
 """
@@ -29,8 +29,11 @@ _WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "k-most": 16.0, "sk-mo
 Bag = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
 
 
+CATEGORY, PRIORITY = "category", "priority"  # names of the two pipes
+
+
 class ModelError(RuntimeError):
-    """The category model can't be loaded; the text says why and how to make one."""
+    """The models can't be loaded; the text says why and how to make one."""
 
 
 @lru_cache(maxsize=32_768)
@@ -69,13 +72,13 @@ def with_softmax(bag: Model[Any, Any], linear: Model[Any, Any]) -> Model[Any, An
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What the model thinks: categories with probabilities, most likely first."""
+    """What a model thinks: labels with probabilities, most likely first."""
 
     ranked: tuple[tuple[str, float], ...]
 
     @property
-    def category(self) -> str:
-        """The most likely category."""
+    def label(self) -> str:
+        """The most likely label."""
         return self.ranked[0][0]
 
     @property
@@ -83,39 +86,54 @@ class Opinion:
         """Its calibrated probability."""
         return self.ranked[0][1]
 
+    def of(self, label: str) -> float:
+        """Return the probability of one label."""
+        return next((share for name, share in self.ranked if name == label), 0.0)
 
-class CategoryModel:
-    """A loaded model.  Thread-safe: predicting only reads weights."""
 
-    def __init__(self, linear: Model[Any, Any], meta: dict[str, Any]) -> None:
-        self._labels: tuple[str, ...] = tuple(meta["labels"]["textcat"])
+class LinearModel:
+    """One loaded model.  Thread-safe: predicting only reads weights."""
+
+    def __init__(self, linear: Model[Any, Any], labels: tuple[str, ...], temperature: float) -> None:
         self._linear = linear
-        self._temperature = float(meta["temperature"])
-        self.version = str(meta["version"])
+        self._labels = labels
+        self._temperature = temperature
 
     def judge(self, features: Sequence[str]) -> Opinion:
-        """Return calibrated probabilities of all categories."""
+        """Return calibrated probabilities of all labels."""
         logits = self._linear.predict(as_input([bag_of(features)]))[0] / self._temperature
         odds = np.exp(logits - logits.max())
         ranked = sorted(zip(self._labels, (odds / odds.sum()).tolist(), strict=True), key=lambda pair: -pair[1])
         return Opinion(tuple(ranked))
 
 
-def load_model(path: Path | None = None) -> CategoryModel:
-    """Load the model shipped with the package, or the one in the folder `path`.  Raises ModelError."""
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The two models of one training, and its version."""
+
+    category: LinearModel
+    priority: LinearModel
+    version: str
+
+
+def load_models(path: Path | None = None) -> Models:
+    """Load the models shipped with the package, or those in the folder `path`.  Raises ModelError."""
     if path is None:
         with as_file(files("classifiers") / "model") as shipped:
-            return load_model(shipped)
+            return load_models(shipped)
     try:
         meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        linear = linear_layer(int(meta["length"]), len(meta["labels"]["textcat"]))
-        linear.initialize()
-        with_softmax(Model("bag_of_features", _no_forward), linear).from_disk(path / "textcat" / "model")
-        return CategoryModel(linear, meta)
+        return Models(_load(path, meta, CATEGORY), _load(path, meta, PRIORITY), str(meta["version"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"the category model in {path} can't be loaded ({error!r}); make one with: make model"
-        ) from error
+        raise ModelError(f"the models in {path} can't be loaded ({error!r}); make them with: make model") from error
+
+
+def _load(path: Path, meta: dict[str, Any], name: str) -> LinearModel:
+    labels = tuple(meta["labels"][name])
+    linear = linear_layer(int(meta["length"]), len(labels))
+    linear.initialize()
+    with_softmax(Model("bag_of_features", _no_forward), linear).from_disk(path / name / "model")
+    return LinearModel(linear, labels, float(meta["temperatures"][name]))
 
 
 def _no_forward(model: Model[Any, Any], batch: Any, is_train: bool) -> Any:
