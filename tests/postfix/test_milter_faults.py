@@ -401,7 +401,7 @@ def test_a_queue_disk_that_fills_up_while_marks_are_written(tmp_path: Path, smal
         subprocess.run(["mount", "--bind", str(small_disk), str(queue)], check=True)
         try:
             stack.postfix.configure(parameters={"message_size_limit": "0"})
-            filler = small_disk / "filler"
+            filler = queue / "filler"  # the same file system, by a way that the service user may go
             filler.touch()
             filler.chmod(0o666)
             plan = json.dumps({"folder": "/nonexistent", "filler": str(filler)})
