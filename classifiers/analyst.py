@@ -10,7 +10,7 @@ from classifiers.deciding import decide_category
 from classifiers.entities import read_entities
 from classifiers.features import read_features
 from classifiers.language import LanguageReader
-from classifiers.linear_model import Models, load_models
+from classifiers.linear_model import Models, bag_of, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.splitting import MAX_CHARS, Split, split_text
@@ -36,10 +36,10 @@ class TradeAnalyst:
         split = split_text(message.text, is_relay=automation.is_relay, max_chars=MAX_CHARS)
         words = _words_that_count(split)
         language = self._languages.read(words, message.subject)
-        features = read_features(message.subject, words, [part.filename for part in message.attachments])
-        decision = decide_category(message, automation, self._models.category.judge(features))
+        bag = bag_of(read_features(message.subject, words, [part.filename for part in message.attachments]))
+        decision = decide_category(message, automation, self._models.category.judge(bag))
         signs = find_signs(message.subject, words)
-        opinion = self._models.priority.judge([*features, *priority_features(decision.category, signs)])
+        opinion = self._models.priority.judge(bag.plus(priority_features(decision.category, signs)))
         urgency = read_priority(decision.category, signs, opinion)
         origin = self._origin(message, split, language, automation, decision.category)
         return Labels(

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from iptocc import country_code
 
 from classifiers.phones import find_phones
-from classifiers.tables import Pattern, any_of, linear, read_table
+from classifiers.tables import BytesPattern, any_of, linear, linear_bytes, read_table
 from tradepost.addresses import domain_of, is_free_mail, registrable_domain
 from tradepost.message import Message
 
@@ -36,8 +36,8 @@ def _bounded(words: dict[str, str]) -> str:
     return rf"(?:^|[^\pL\pN])({spaced})(?:$|[^\pL\pN])|({rest})"
 
 
-_PLACE = linear(_bounded(_PLACES))
-_FORM = linear(_bounded(_FORMS))
+_PLACE = linear_bytes(_bounded(_PLACES))
+_FORM = linear_bytes(_bounded(_FORMS))
 _RECEIVED_IP = linear(r"\[(?:IPv6:)?([0-9a-fA-F.:]{7,45})\]")
 _ENOUGH = 2.0
 _LEAD = 1.0  # the winner must be that far ahead of the next
@@ -116,10 +116,10 @@ def _places(text: str) -> list[str]:
     return [_PLACES[name] for name in _matched(_PLACE, text)]
 
 
-def _matched(pattern: Pattern, text: str) -> list[str]:
-    found = []
-    for match in pattern.finditer(text[:4_000]):
-        found.append(match.group(1) or match.group(2))
+def _matched(pattern: BytesPattern, text: str) -> list[str]:
+    found: list[str] = []
+    for match in pattern.finditer(text[:4_000].encode("utf-8", "replace")):
+        found.append((match.group(1) or match.group(2) or b"").decode())
         if len(found) == 12:
             break
     return found

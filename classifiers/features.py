@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from classifiers.tables import any_of, linear, read_table
+from classifiers.tables import any_of, linear_bytes, read_table
 
 MAX_CHARS = 2_000  # what a mail is about stands at its beginning
 _MAX_WORD_CHARS = 24
@@ -56,8 +56,9 @@ def _spaced(text: str) -> str:
     return f"{bare} " if len(words) <= _WHOLE_WORD_CHARS else bare
 
 
-_IDEAS = _stem_index()
-_STEM = linear(any_of(_IDEAS))
+# Looked for in bytes: the binding counts characters from the beginning for every match in text.
+_IDEAS = {stem.encode(): ideas for stem, ideas in _stem_index().items()}
+_STEM = linear_bytes(any_of(_stem_index()))
 _DOCUMENT_WORDS: dict[str, list[str]] = {}
 for _category, _names in _DOCUMENTS.items():
     for _name in _names:
@@ -81,39 +82,39 @@ def document_types(filename: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def find_ideas(text: str) -> list[str]:
-    """Return the ideas of every stem found in the text, in order (repeats kept)."""
-    padded = " " + "  ".join(_TOKEN.findall(text.lower())) + " "
-    return [idea for stem in _STEM.findall(padded) for idea in _IDEAS[stem]]
+def find_ideas(tokens: Sequence[str]) -> Counter[str]:
+    """Return how often each idea is said in a text, given as lower-case tokens."""
+    padded = (" " + "  ".join(tokens) + " ").encode("utf-8", "replace")
+    return Counter(idea for stem in _STEM.findall(padded) for idea in _IDEAS[stem])
 
 
 def read_features(subject: str, text: str, filenames: Sequence[str] = ()) -> list[str]:
     """Return the tokens of one mail; their order carries nothing, repeats count."""
-    subject = subject[:300]
-    text = text[:MAX_CHARS]
-    features = _word_features(text)
-    features.extend(f"s:{feature}" for feature in _word_features(subject))
-    # Four of one kind are as good as forty.
-    for source, words in (("", text), ("s", subject)):
-        counts = Counter(find_ideas(words))
-        for idea, count in counts.items():
-            features.extend([f"{source}{idea}"] * min(count, 4))
-        categories = [idea for idea in counts if idea[0] == "k"]
-        if categories:
-            features.append(f"{source}k-most:{max(categories, key=counts.__getitem__)}")
+    words = _TOKEN.findall(text[:MAX_CHARS].lower())
+    subject_words = _TOKEN.findall(subject[:300].lower())
+    features = _word_features(words)
+    features.extend(f"s:{feature}" for feature in _word_features(subject_words))
+    for source, tokens in (("", words), ("s", subject_words)):
+        for idea, count in find_ideas(tokens).items():
+            features.extend([f"{source}{idea}"] * min(count, 4))  # four of one kind are as good as forty
     for filename in filenames[:20]:
         features.extend(f"f:{category}" for category in document_types(filename)[:2])
         features.append(f"f.{filename.rpartition('.')[2].lower()[:5]}")
-    features.append(f"length:{min(len(text).bit_length(), 12)}")
+    features.append(f"length:{min(min(len(text), MAX_CHARS).bit_length(), 12)}")
     return features
 
 
-def _word_features(text: str) -> list[str]:
+def _word_features(tokens: Sequence[str]) -> list[str]:
     features: list[str] = []
-    previous = ""
-    for token in _TOKEN.findall(text):
+    for token in tokens:
         first = token[0]
-        if first in _MARKS:
+        if first.isalpha() and not "\u0e00" <= first <= "\u9fff":
+            if "\u0600" <= first <= "\u06ff":
+                token = _ARABIC_ARTICLE.sub("", token)
+            features.append(token[:_MAX_WORD_CHARS])
+            if len(token) > _STEM_CHARS:
+                features.append(f"{token[:_STEM_CHARS]}~")
+        elif first in _MARKS:
             features.append(_MARKS[first])
         elif first.isdecimal():
             features.append(f"<{min(len(token), 7)}d>")
@@ -121,15 +122,6 @@ def _word_features(text: str) -> list[str]:
             token = token[:400]
             features.extend(token[start : start + 2] for start in range(len(token) - 1))
             features.extend(token[start : start + 3] for start in range(len(token) - 2))
-            previous = ""
         else:
-            word = token.lower()[:_MAX_WORD_CHARS]
-            if "\u0600" <= first <= "\u06ff":
-                word = _ARABIC_ARTICLE.sub("", word)
-            features.append(word)
-            if len(word) > _STEM_CHARS:
-                features.append(f"{word[:_STEM_CHARS]}~")
-            if previous:
-                features.append(f"{previous}_{word}")
-            previous = word
+            features.append(token[:_MAX_WORD_CHARS])
     return features

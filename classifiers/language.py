@@ -8,7 +8,7 @@ from py3langid.langid import LanguageIdentifier
 
 from classifiers.tables import read_table
 
-MAX_CHARS = 1_500  # more words don't make it surer
+MAX_CHARS = 1_000  # more words don't make it surer
 
 _TABLE = read_table("language")
 # Languages written with Latin letters in which traders write.
@@ -101,7 +101,8 @@ class LanguageReader:
             return None
         votes: Counter[str] = Counter(dict.fromkeys(_SMALL_WORDS, 0))
         for word in words:
-            votes.update(_LANGUAGES_OF.get(word, ()))
+            for code in _LANGUAGES_OF.get(word, ()):
+                votes[code] += 1
         if not text.isascii():
             lowered = text.lower()
             for code, letters in _LETTERS.items():

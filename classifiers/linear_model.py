@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
-from math import sqrt
+from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,9 @@ from thinc.layers.sparselinear import SparseLinear_v2  # type: ignore[import-not
 from thinc.model import Model
 
 # Ideas carry across languages, words don't: they weigh more.  By what stands before the colon.
-_WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "k-most": 16.0, "sk-most": 16.0, "f": 32.0}
+_WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "f": 32.0}
 
-Bag = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
-
-
+Input = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
 CATEGORY, PRIORITY = "category", "priority"  # names of the two pipes
 
 
@@ -37,26 +35,47 @@ class ModelError(RuntimeError):
 
 
 @lru_cache(maxsize=32_768)
-def _hash(feature: str) -> int:
-    return (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
+def _code(feature: str) -> tuple[int, float]:
+    """Return hash and weight of a feature; the cache knows the words of the day."""
+    key = (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
+    kind, colon, _ = feature.partition(":")
+    return key, _WEIGHTS.get(kind, 1.0) if colon else 1.0
 
 
-def bag_of(features: Sequence[str]) -> tuple[list[int], list[float]]:
-    """Return hashed features and their values: square root of the count, weighted, the whole of length 1."""
+@dataclass(frozen=True, slots=True)
+class Bag:
+    """Hashed features with their values: square root of the count, weighted.  Divided by `norm` they have length 1."""
+
+    keys: Any  # uint64
+    values: Any  # float32
+    norm: float
+
+    def plus(self, features: Sequence[str]) -> "Bag":
+        """Return the bag with more features, which it must not hold yet."""
+        more = bag_of(features)
+        return Bag(
+            np.concatenate((self.keys, more.keys)),
+            np.concatenate((self.values, more.values)),
+            hypot(self.norm, more.norm),
+        )
+
+
+def bag_of(features: Sequence[str]) -> Bag:
+    """Count, hash and weigh features."""
     counts = Counter(features)
-    values = [
-        sqrt(count) * _WEIGHTS.get(feature.partition(":")[0] if ":" in feature else "", 1.0)
-        for feature, count in counts.items()
-    ]
-    norm = sqrt(sum(value * value for value in values)) or 1.0
-    return [_hash(feature) for feature in counts], [value / norm for value in values]
+    codes = [_code(feature) for feature in counts]
+    keys = np.array([key for key, _ in codes], dtype="uint64")
+    values = np.sqrt(np.array(list(counts.values()), dtype="float32")) * np.array(
+        [weight for _, weight in codes], dtype="float32"
+    )
+    return Bag(keys, values, float(np.sqrt(values @ values)))
 
 
-def as_input(bags: Sequence[tuple[list[int], list[float]]]) -> Bag:
+def as_input(bags: Sequence[Bag]) -> Input:
     """Return several bags as one input of the linear layer."""
-    keys = np.array([key for bag in bags for key in bag[0]], dtype="uint64")
-    values = np.array([value for bag in bags for value in bag[1]], dtype="float32")
-    return keys, values, np.array([len(bag[0]) for bag in bags], dtype="int32")
+    keys = np.concatenate([bag.keys for bag in bags])
+    values = np.concatenate([bag.values / (bag.norm or 1.0) for bag in bags]).astype("float32")
+    return keys, values, np.array([len(bag.keys) for bag in bags], dtype="int32")
 
 
 def linear_layer(length: int, labels: int | None = None) -> Model[Any, Any]:
@@ -99,9 +118,9 @@ class LinearModel:
         self._labels = labels
         self._temperature = temperature
 
-    def judge(self, features: Sequence[str]) -> Opinion:
+    def judge(self, bag: Bag) -> Opinion:
         """Return calibrated probabilities of all labels."""
-        logits = self._linear.predict(as_input([bag_of(features)]))[0] / self._temperature
+        logits = self._linear.predict(as_input([bag]))[0] / self._temperature
         odds = np.exp(logits - logits.max())
         ranked = sorted(zip(self._labels, (odds / odds.sum()).tolist(), strict=True), key=lambda pair: -pair[1])
         return Opinion(tuple(ranked))

@@ -39,6 +39,23 @@ class Pattern(Protocol):
         """Return every text that matched."""
 
 
+class BytesMatch(Protocol):
+    """A match in UTF-8 bytes."""
+
+    def group(self, group: int = 0) -> bytes | None:
+        """Return what matched."""
+
+
+class BytesPattern(Protocol):
+    """A pattern that is looked for in UTF-8 bytes: much cheaper when many places match."""
+
+    def finditer(self, text: bytes) -> Iterable[BytesMatch]:
+        """Find every place."""
+
+    def findall(self, text: bytes) -> list[bytes]:
+        """Return every text that matched."""
+
+
 @cache
 def read_table(name: str) -> dict[str, Any]:
     """Return the table `classifiers/data/<name>.toml`."""
@@ -48,6 +65,11 @@ def read_table(name: str) -> dict[str, Any]:
 def linear(pattern: str) -> Pattern:
     """Compile under google-re2: no input can make it slow."""
     return cast(Pattern, re2.compile(pattern, _options()))
+
+
+def linear_bytes(pattern: str) -> BytesPattern:
+    """Compile under google-re2, for searching UTF-8 bytes."""
+    return cast(BytesPattern, re2.compile(pattern, _options()))
 
 
 class PatternSet:

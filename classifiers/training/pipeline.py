@@ -8,13 +8,15 @@ from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.model import Model
 
-from classifiers.linear_model import Bag, as_input, bag_of, linear_layer, with_softmax
+from classifiers.linear_model import Input, as_input, bag_of, linear_layer, with_softmax
 
 ARCHITECTURE = "tradepost.BagOfFeatures.v1"
 FEATURES = "features"  # key in Doc.user_data
 
 
-def _forward(model: Model[list[Doc], Bag], docs: list[Doc], is_train: bool) -> tuple[Bag, Callable[[Bag], list[Doc]]]:
+def _forward(
+    model: Model[list[Doc], Input], docs: list[Doc], is_train: bool
+) -> tuple[Input, Callable[[Input], list[Doc]]]:
     return as_input([bag_of(doc.user_data[FEATURES]) for doc in docs]), lambda _: []
 
 
