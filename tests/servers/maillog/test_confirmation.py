@@ -47,6 +47,12 @@ def make(mail_log: Any) -> Iterator[Make]:
         confirmer.close()
 
 
+@pytest.fixture(autouse=True)
+def _now() -> None:
+    """Take the time anew: when these tests run, minutes may have passed since they were collected."""
+    globals()["NOW"] = datetime.now(UTC).replace(microsecond=0)
+
+
 def poll(confirmer: Confirmer, ledger: Any) -> int:
     with ledger.database.writing() as session:
         return confirmer.poll(session)
