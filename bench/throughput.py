@@ -32,6 +32,10 @@ _PARAGRAPH = (
     "Dear sales team, we are looking for cordless drills 18 V with two batteries, 500 pcs, delivery CIF Hamburg before "
     "the end of January. Please quote your best price and tell us about certificates and packing.\r\n\r\n"
 )
+_STYLE = (
+    "p.MsoNormal, li.MsoNormal, div.MsoNormal { margin: 0cm; font-size: 11.0pt; font-family: Calibri, sans-serif; }\r\n"
+)
+_BASE64 = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0NTY3\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +52,30 @@ def spread(values: list[float]) -> Spread:
     return Spread(len(values), statistics.median(values), min(values), max(values))
 
 
-def mail_of(octets: int, number: int = 0) -> bytes:
-    """Return a mail of about that size: a letter, and beyond 20 kB an attachment that makes up the rest."""
+def mail_of(octets: int, number: int = 0, *, is_plain: bool = False) -> bytes:
+    """Return a mail of about that size, as mail programs write it: 1.5 kB of words as text and again as HTML with its
+    styles, and beyond 20 kB an attachment that makes up the rest.  `is_plain`: nothing but words."""
     head = (
         f"From: Ann Smith <ann{number}@buyer.example>\r\nTo: {SALES}\r\nSubject: Inquiry {number} for cordless drills\r\n"
         f"Message-ID: <bench.{octets}.{number}.{time.time_ns()}@buyer.example>\r\n"
         "Date: Mon, 16 Nov 2026 09:00:00 +0100\r\nMIME-Version: 1.0\r\n"
     )
-    text = _PARAGRAPH * max(1, min(octets, 20_000) // len(_PARAGRAPH))
-    if octets <= 20_000:
+    if is_plain:
+        text = _PARAGRAPH * max(1, octets // len(_PARAGRAPH))
         return f"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{text}".encode()
-    rest = ("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0NTY3\r\n" * 200) * (
-        (octets - 20_000) // 16_400 + 1
+    text = _PARAGRAPH * (1_500 // len(_PARAGRAPH))
+    styled = text.replace("Dear", '<p class="MsoNormal" style="margin:0 0 8pt 0"><span lang="EN-US">Dear')
+    padding = max(0, min(octets, 20_000) - 2 * len(text) - 600) // len(_STYLE)
+    letter = (
+        f"--a\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+        f"<html><head><style>\r\n{_STYLE * padding}</style></head><body>{styled}</body></html>\r\n--a--\r\n"
     )
+    if octets <= 20_000:
+        return f"{head}Content-Type: multipart/alternative; boundary=a\r\n\r\n{letter}".encode()
+    rest = _BASE64 * ((octets - 20_000) // len(_BASE64) + 1)
     return (
-        f"{head}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n{text}"
+        f"{head}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        f"Content-Type: multipart/alternative; boundary=a\r\n\r\n{letter}"
         '--b\r\nContent-Type: application/pdf; name="PO.pdf"\r\nContent-Transfer-Encoding: base64\r\n'
         f'Content-Disposition: attachment; filename="PO.pdf"\r\n\r\n{rest[: octets - 20_000]}\r\n--b--\r\n'
     ).encode()
@@ -108,22 +121,23 @@ def measure_throughput(stack: ServiceStack, pairs: int, mails: int) -> dict[str,
     }
 
 
-def measure_eom(stack: ServiceStack, octets: int, mails: int) -> dict[str, float]:
+def measure_eom(stack: ServiceStack, octets: int, mails: int, *, is_plain: bool = False) -> dict[str, float]:
     """Send mails of one size one after the other; return milliseconds in EOM as the milter logged them."""
     log = stack.part("milter").log
     stack.postfix.configure(milters=["tradepost"])
     with stack.postfix.arriving(stranger=Stranger("203.0.113.9", "mail.buyer.example")) as session:
         for number in range(5):  # the first mails of a child fill its caches
-            session.send("ann@buyer.example", [SALES], mail_of(octets, number))
+            session.send("ann@buyer.example", [SALES], mail_of(octets, number, is_plain=is_plain))
         before = log.stat().st_size
         for number in range(mails):
-            session.send("ann@buyer.example", [SALES], mail_of(octets, number))
+            session.send("ann@buyer.example", [SALES], mail_of(octets, number, is_plain=is_plain))
     with log.open() as file:
         file.seek(before)
         found = sorted(float(hit[1]) for line in file if (hit := _MS.search(line)))
     wait_for_empty_queue(stack.postfix)
     return {
         "octets": octets,
+        "is_plain": is_plain,
         "n": len(found),
         "p50": found[len(found) // 2],
         "p99": found[min(len(found) - 1, len(found) * 99 // 100)],
@@ -153,6 +167,7 @@ def main() -> None:
                     measure_eom(stack, octets, max(3, count // divisor))
                     for octets, count in ((5_000, 500), (20_000, 500), (50_000, 500), (1_000_000, 50), (10_000_000, 10))
                 ]
+                eom.append(measure_eom(stack, 20_000, 500 // divisor, is_plain=True))
                 throughput = measure_throughput(stack, pairs, mails)
         finally:
             sink.stop()
@@ -171,7 +186,8 @@ def show(eom: list[dict[str, float]], throughput: dict[str, object]) -> None:
     console.print(table)
     table = Table("octets", "n", "p50 ms", "p99 ms", "max ms", title="time in EOM, one session")
     for line in eom:
-        table.add_row(*(f"{line[key]:,.1f}".removesuffix(".0") for key in ("octets", "n", "p50", "p99", "max")))
+        size = f"{line['octets']:,.0f}{' of words' if line['is_plain'] else ''}"
+        table.add_row(size, *(f"{line[key]:,.1f}".removesuffix(".0") for key in ("n", "p50", "p99", "max")))
     console.print(table)
 
 
