@@ -2,25 +2,41 @@
 """The loaded classifier that milter, worker and command line share."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 
 from classifiers.automatic import Automation, read_automation
 from classifiers.country import Origin, read_country
 from classifiers.deciding import decide_category
-from classifiers.entities import read_entities
+from classifiers.entities import Letter, read_entities
 from classifiers.features import read_features
 from classifiers.language import LanguageReader
 from classifiers.linear_model import Models, bag_of, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.splitting import MAX_CHARS, Split, split_text
+from classifiers.tables import linear
 from tradepost.analysis import Extract
 from tradepost.message import Address, Message
 from tradepost.verdict import Labels
 
 _WORKER_MAX_CHARS = 200_000
 _LETTERS = re.compile(r"[^\W\d_]")
+_CONTACT_FIELD = linear(
+    r"(?i)(?:country|region|land|país|pays|paese|kraj|ülke|страна|国家|地区|國家|国・地域|국가|quốc gia|negara|ประเทศ|الدولة|"
+    r"کشور|tel|phone|mobile|whatsapp|company|firma|empresa|société|azienda|компания|公司|会社|buyer|name)[^\n:：]{0,12}[:：]"
+)
 _FEW_LETTERS = 12  # fewer say nothing: "see below", "FYI"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What both parts begin with."""
+
+    automation: Automation
+    split: Split
+    words: str  # by which the letter is judged
+    contact: str  # where the writer says who he is
 
 
 class TradeAnalyst:
@@ -32,16 +48,17 @@ class TradeAnalyst:
 
     def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
         """Return what arrival needs.  `sender` is the envelope sender ("" = bounce, None = not known)."""
-        automation = read_automation(message, message.text, sender)
-        split = split_text(message.text, is_relay=automation.is_relay, max_chars=MAX_CHARS)
-        words = _words_that_count(split)
-        language = self._languages.read(words, message.subject)
-        bag = bag_of(read_features(message.subject, words, [part.filename for part in message.attachments]))
+        reading = _read(message, sender, MAX_CHARS)
+        automation = reading.automation
+        language = self._languages.read(reading.words, message.subject)
+        bag = bag_of(read_features(message.subject, reading.words, [part.filename for part in message.attachments]))
         decision = decide_category(message, automation, self._models.category.judge(bag))
-        signs = find_signs(message.subject, words)
+        signs = find_signs(message.subject, reading.words)
         opinion = self._models.priority.judge(bag.plus(priority_features(decision.category, signs)))
         urgency = read_priority(decision.category, signs, opinion)
-        origin = self._origin(message, split, language, automation, decision.category)
+        origin = Origin()  # whoever deceives does so about this too
+        if decision.category != "spam":
+            origin = _origin(message, reading, language)
         return Labels(
             category=decision.category,
             confidence=round(decision.confidence, 3),
@@ -57,33 +74,27 @@ class TradeAnalyst:
             model=self._models.version,
         )
 
-    def _origin(
-        self, message: Message, split: Split, language: str | None, automation: Automation, category: str
-    ) -> Origin:
-        if category == "spam":
-            return Origin()  # whoever deceives does so about this too
-        return read_country(message, split.new_text, split.signature, language, is_relay=automation.is_relay)
-
     def extract(self, message: Message) -> Extract:
         """Return what the worker needs: new text, signature, first entities."""
-        automation = read_automation(message, message.text[:MAX_CHARS])
-        split = split_text(message.text, is_relay=automation.is_relay, max_chars=_WORKER_MAX_CHARS)
-        rest = (
-            split.rest
-            if len(message.text) <= _WORKER_MAX_CHARS
-            else f"{split.rest}\n{message.text[_WORKER_MAX_CHARS:]}"
-        )
-        language = self._languages.read(_words_that_count(split), message.subject)
-        origin = read_country(message, split.new_text, split.signature, language, is_relay=automation.is_relay)
+        reading = _read(message, None, _WORKER_MAX_CHARS)
+        split = reading.split
+        language = self._languages.read(reading.words, message.subject)
         writer = message.from_
-        if automation.is_relay:
-            writer = next((address for address in message.reply_to), Address(""))
-        found = read_entities(
-            writer, split.new_text[:MAX_CHARS], split.signature, message.subject, origin.country, automation
+        if reading.automation.is_relay:
+            writer = message.reply_to[0] if message.reply_to else Address("")
+        letter = Letter(
+            writer=writer,
+            subject=message.subject,
+            new_text=split.new_text[:MAX_CHARS],
+            contact=reading.contact,
+            country=_origin(message, reading, language).country,
+            is_automatic=reading.automation.is_automatic,
+            is_robot=reading.automation.is_robot_sender and not reading.automation.is_relay,
         )
+        found = read_entities(letter)
         return Extract(
             new_text=split.new_text,
-            rest=rest,
+            rest="\n".join(text for text in (split.rest, message.text[_WORKER_MAX_CHARS:]) if text),
             signature=split.signature,
             person=found.person,
             company=found.company,
@@ -95,6 +106,21 @@ class TradeAnalyst:
             currency=found.currency,
             incoterm=found.incoterm,
         )
+
+
+def _read(message: Message, sender: str | None, max_chars: int) -> _Reading:
+    automation = read_automation(message, message.text[:MAX_CHARS], sender)
+    split = split_text(message.text, is_relay=automation.is_relay, max_chars=max_chars)
+    contact = split.signature
+    if automation.is_relay:  # a form says in its fields who the buyer is; the rest of it speaks of the platform
+        contact = "\n".join(line for line in split.frame.split("\n") if _CONTACT_FIELD.search(line))
+    return _Reading(automation, split, _words_that_count(split), contact)
+
+
+def _origin(message: Message, reading: _Reading, language: str | None) -> Origin:
+    return read_country(
+        message, reading.split.new_text, reading.contact, language, is_relay=reading.automation.is_relay
+    )
 
 
 def _words_that_count(split: Split) -> str:

@@ -136,9 +136,10 @@ def _is_relay(message: Message, fields: dict[str, str], text: str, *, is_robot: 
     if other is None or is_robot_address(other.address):
         return known and bool(_RELAY_WORDS.search(message.subject))
     reply_domain = registrable_domain(domain_of(other.address))
-    if reply_domain == from_domain and not (known and other.address != message.from_.address):
-        return False
-    says_so = bool(_RELAY_WORDS.search(f"{message.subject}\n{text[:4_000]}"))
-    if "list-unsubscribe" in fields and not known:
-        return False
+    subject_says_so = bool(_RELAY_WORDS.search(message.subject))
+    if is_robot and subject_says_so and other.address != message.from_.address:
+        return True
+    if reply_domain == from_domain or ("list-unsubscribe" in fields and not known):
+        return known and other.address != message.from_.address
+    says_so = subject_says_so or bool(_RELAY_WORDS.search(text[:4_000]))
     return known or (is_robot and (says_so or is_free_mail(reply_domain))) or (says_so and "auto-submitted" in fields)

@@ -23,6 +23,7 @@ _GENERIC = frozenset(_TABLE["generic_domains"])
 _LANGUAGES: dict[str, str] = _TABLE["languages"]
 _PROVIDERS: dict[str, str] = _TABLE["providers"]
 _ZONES: dict[str, str] = _TABLE["zones"]
+_LANGUAGE_ZONES: dict[str, dict[str, str]] = _TABLE["language_zones"]
 _NAMES: dict[str, str] = json.loads(
     files("classifiers").joinpath("data/country_names.json").read_text(encoding="utf-8")
 )
@@ -41,7 +42,7 @@ _FORM = linear_bytes(_bounded(_FORMS))
 _RECEIVED_IP = linear(r"\[(?:IPv6:)?([0-9a-fA-F.:]{7,45})\]")
 _ENOUGH = 2.0
 _LEAD = 1.0  # the winner must be that far ahead of the next
-_WEIGHTS = {"phone": 5.0, "place": 4.0, "domain": 4.0, "provider": 2.0, "legal-form": 2.5, "language": 2.0, "time-zone": 1.5, "ip": 1.0,
+_WEIGHTS = {"phone": 5.0, "place": 4.0, "domain": 4.0, "provider": 2.0, "legal-form": 2.5, "language": 2.0, "time-zone": 1.5, "language-and-zone": 2.0, "ip": 1.0,
             "place-in-text": 1.5, "phone-in-text": 3.0}  # fmt: skip
 
 
@@ -87,7 +88,9 @@ def read_country(
     vote(_country_of_language(language, new_text), "language")
     if not is_relay:
         if message.date is not None:
-            vote(_ZONES.get(message.date.isoformat()[-6:]), "time-zone")
+            zone = message.date.isoformat()[-6:]
+            vote(_ZONES.get(zone), "time-zone")
+            vote(_LANGUAGE_ZONES.get(language or "", {}).get(zone), "language-and-zone")
         vote(_country_of_route(message), "ip")
     return _decide(votes)
 

@@ -69,6 +69,11 @@ class Split:
         return self.of(Kind.SIGNATURE)
 
     @property
+    def frame(self) -> str:
+        """The lines of list software, platforms and forms."""
+        return self.of(Kind.FRAME)
+
+    @property
     def rest(self) -> str:
         """Everything else."""
         return self.of(Kind.QUOTE, Kind.FORWARD, Kind.SIGNATURE, Kind.DISCLAIMER, Kind.FRAME)
@@ -83,6 +88,8 @@ def split_text(text: str, *, is_relay: bool = False, max_chars: int = MAX_CHARS)
     """Mark every line of the first `max_chars` characters; `is_relay`: a platform carries a buyer's words."""
     text = text[:max_chars].replace("\xa0", " ").replace("\u200b", "")
     lines = [line[:MAX_LINE_CHARS] for line in text.split("\n")]
+    if is_relay:  # platforms set the buyer's words as a quote
+        lines = [line.lstrip("> ") if line.startswith(">") else line for line in lines]
     text = "\n".join(lines)
     kinds = [Kind.NEW] * len(lines)
     _mark_quotes(text, lines, kinds)

@@ -357,7 +357,7 @@ def test_hostile_html_stays_small() -> None:
     assert peak < 20_000_000
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.binary(max_size=600), st.booleans())
 def test_any_bytes_are_a_message(raw: bytes, payloads: bool) -> None:
     message = parse_message(raw, payloads=payloads)
@@ -367,7 +367,7 @@ def test_any_bytes_are_a_message(raw: bytes, payloads: bool) -> None:
     assert "\n" not in message.subject
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.lists(
         st.sampled_from(
@@ -391,7 +391,7 @@ def test_any_mixture_of_mime_is_a_message(pieces: list[str]) -> None:
             (name + value).encode("utf-8")
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.binary(max_size=80),
     st.sampled_from(["Subject", "From", "To", "Date", "Message-ID", "References", "Content-Disposition"]),

@@ -197,7 +197,7 @@ def test_no_text_makes_it_slow(text: str) -> None:
     assert perf_counter() - started < 1.0  # a library took 20 s for the first of these
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(
     st.lists(
         st.sampled_from(["Hello", "", "> old", "-- ", "On 1.1.2025 Ann <a@b.c> wrote:", "From: a", "Sent: b", "Best regards", "Ann Lee",
@@ -209,4 +209,7 @@ def test_no_text_makes_it_slow(text: str) -> None:
 def test_every_line_is_marked_once(lines: list[str], is_relay: bool) -> None:
     split = split_text("\n".join(lines), is_relay=is_relay)
 
-    assert [line for _, line in split.lines] == "\n".join(lines).replace("\u200b", "").split("\n")
+    expected = "\n".join(lines).replace("\u200b", "").split("\n")
+    if is_relay:  # platforms set the buyer's words as a quote
+        expected = [line.removeprefix("> ") for line in expected]
+    assert [line for _, line in split.lines] == expected
