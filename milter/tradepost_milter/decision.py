@@ -301,15 +301,15 @@ class Decider:
             labels.category is not None and labels.category not in {*BUSINESS_CATEGORIES, "other"}
         ):
             return replace(ownership, candidates=(), reason="pool")
-        owner = known.claimed
-        if owner is None:
+        held: str | Unknown | None = known.claimed
+        if held is None:
             pool = next(pool for pool in pools if pool.distribution != "none")
             turn = self._directory.next_turn(f"pool:{pool.name}")
             if turn is UNKNOWN:
                 return replace(ownership, candidates=(), reason="pool")
             loads = dict(facts.loads) if pool.distribution == "least-load" else {}
-            owner = least_loaded(ownership.candidates, loads, turn)
-        held = self._directory.claim(_claim_of(known.party), owner, CLAIM_SECONDS)
+            chosen = least_loaded(ownership.candidates, loads, turn)
+            held = self._directory.claim(_claim_of(known.party), chosen, CLAIM_SECONDS)
         if held is not UNKNOWN and message_id:
             letter = f"letter:{id_digest(f'{facts.party} {message_id}')}"
             held = self._directory.claim(letter, held, LETTER_CLAIM_SECONDS)

@@ -25,7 +25,9 @@ def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     dead = socket.socket(socket.AF_UNIX)
     dead.bind(str(path))
     dead.close()
-    close_listener(open_listener(f"unix:{path}", mode=0o600, group=""))
+    fresh = open_listener(f"unix:{path}", mode=0o600, group="")
+    assert fresh.getsockname() == str(path)
+    close_listener(fresh)
 
 
 def test_a_socket_somebody_answers_on_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
