@@ -11,6 +11,7 @@ import threading
 import time
 
 _SLOT = struct.Struct("dq")
+READY = 2  # the child serves
 STUCK = 1  # a classifying thread does not come back: replace this child when its sessions are done
 
 
@@ -54,9 +55,10 @@ class Pulse:
     def beat(self) -> None:
         """Stamp once."""
         oldest = min(list(self._running.values()), default=time.monotonic())
-        self._heartbeats.stamp(self._slot, oldest, STUCK if self._stuck else 0)
+        self._heartbeats.stamp(self._slot, oldest, READY | (STUCK if self._stuck else 0))
 
     def run(self, stop: threading.Event, every_seconds: float = 0.25) -> None:
         """Stamp until told to stop."""
+        self.beat()
         while not stop.wait(every_seconds):
             self.beat()

@@ -2,7 +2,7 @@
 """The supervisor: plain Python, no threads, never inside libmilter.  Owns the socket, keeps children on it.
 
 SIGHUP: new children first (settings, model and rules read anew), then the old drain.  SIGTERM and SIGINT: all drain, the
-socket goes.  A child that dies, hangs or holds the GIL is replaced; one that dies at once is replaced ever more slowly.
+socket goes.  A child that dies, hangs or holds the GIL is replaced; one that can't even start is tried ever more slowly.
 """
 
 import logging
@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 from tradepost.metrics import Restart, count_restart, report_milter
 from tradepost.metrics_sum import forget_process
-from tradepost_milter.heartbeat import STUCK, Heartbeats
+from tradepost_milter.heartbeat import READY, STUCK, Heartbeats
 from tradepost_milter.listener import close_listener
 
 log = logging.getLogger("tradepost.milter")
 
 _LOOK_EVERY_SECONDS = 0.25
-_STEADY_SECONDS = 10.0  # a child that lived so long was no failed start
+_SHORTEST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 10.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -35,7 +35,6 @@ class _Child:
     pid: int
     slot: int
     control: int
-    started_at: float
     leaving_since: float | None = None
 
 
@@ -130,7 +129,7 @@ class Supervisor:
         if pid == 0:
             self._become_child(reader, writer, slot)
         os.close(reader)
-        self._children[pid] = _Child(pid, slot, writer, time.monotonic())
+        self._children[pid] = _Child(pid, slot, writer)
 
     def _become_child(self, control: int, writer: int, slot: int) -> None:
         try:
@@ -177,10 +176,12 @@ class Supervisor:
     def _mourn(self, child: _Child, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         count_restart(Restart.SIGNAL if code < 0 else Restart.EXIT)
-        if time.monotonic() - child.started_at < _STEADY_SECONDS:
-            self._pause = min(_LONGEST_PAUSE_SECONDS, max(0.1, self._pause * 2))
+        _, state = self._heartbeats.read(child.slot)
+        if state & READY:
+            # While nobody serves, Postfix finds the socket and waits for its timeout at every mail.
+            self._pause = _SHORTEST_PAUSE_SECONDS
         else:
-            self._pause = 0.0
+            self._pause = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, self._pause * 2))
         self._spawn_after = time.monotonic() + self._pause
         how = f"killed by signal {-code}" if code < 0 else f"ended with status {code}"
         log.error("milter child %d %s; replaced in %.1f s", child.pid, how, self._pause)
