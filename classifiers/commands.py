@@ -22,6 +22,7 @@ from tradepost.mime_reading import parse_message
 from tradepost.verdict import Labels
 
 _PROGRESS_FROM_FILES = 20
+_PIPED_COLUMNS = 200  # a file has no width
 
 
 _NO_MESSAGE, _NO_LABELS, _NO_EXTRACT = Message(), Labels(), Extract()
@@ -101,7 +102,7 @@ def classify(files: tuple[Path, ...], as_json: bool, sender: str | None, recipie
         else:
             _add_row(table, result)
     if not as_json:
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(table)
     if failed:
         raise SystemExit(1)
 

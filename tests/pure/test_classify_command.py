@@ -71,7 +71,9 @@ def test_a_missing_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_people_get_a_table(tmp_path: Path) -> None:
     letter = tmp_path / "a.eml"
-    letter.write_bytes(b"From: a@b.example\r\nSubject: [red]Offer[/red]\r\n\r\nPlease quote pumps.")
+    letter.write_bytes(
+        b"From: a@b.example\r\nSubject: [red]Offer[/red]\r\n\r\nPlease send your quotation and price list for pumps."
+    )
 
     result = CliRunner().invoke(classify, [str(letter), "--rcpt", "sales@exporter.example"])
 
