@@ -16,6 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 QUICK = ["--quick"] if os.environ.get("QUICK") else []
 BENCHMARKS: dict[str, list[str]] = {
     "rules": ["bench.rules"],
+    "classifying": ["bench.classifying"],
     "worker": ["bench.worker", *QUICK],
     "throughput": ["bench.throughput", *QUICK],
 }

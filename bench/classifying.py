@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Score the classifiers on labelled mails: `python bench/classifying.py CORPUS [--json FILE] [--errors]`.
+"""Score the classifiers on labelled mails: `python -m bench.classifying [CORPUS] [--errors]`.
 
 CORPUS holds `trade/labels.jsonl` and its mails, and `eml/` with any others (for robustness, speed and memory).
 """
@@ -20,6 +20,7 @@ from classifiers.commands import Result, classify_bytes
 from tradepost.mime_reading import parse_message
 from tradepost.verdict import Priority
 
+OWN_LETTERS = Path(__file__).parent.parent / "tests" / "mail"
 _TOKEN = re.compile(
     r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
 )
@@ -116,7 +117,11 @@ def _print_errors(rows: list[tuple[Result, dict[str, Any]]]) -> None:
 def measure_speed(analyst: TradeAnalyst, folder: Path) -> dict[str, Any]:
     """Time parsing, label and extract of every mail below `folder`, in ms, and say how memory grew (MB)."""
     times: dict[str, list[float]] = {"parse": [], "label": [], "extract": []}
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".jsonl")
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix == ".eml" or (path.is_file() and path.suffix not in (".jsonl", ".md", ".toml"))
+    )
     memory = []
     for _ in range(3):
         for path in files:
@@ -146,21 +151,22 @@ def _at(values: list[float], share: float) -> float:
 
 
 def main() -> None:
-    """Print a table; with --json also write the numbers."""
+    """Print tables, then the numbers as one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    parser.add_argument("corpus", type=Path, nargs="?", help="without one only the speed on the project's own letters")
     parser.add_argument("--errors", action="store_true", help="print every wrong answer")
     options = parser.parse_args()
     start = time.perf_counter()
     analyst = load()
     scores: dict[str, Any] = {"load-s": time.perf_counter() - start}
-    scores["trade"] = score_trade(analyst, options.corpus / "trade", show_errors=options.errors)
-    scores["speed-trade"] = measure_speed(analyst, options.corpus / "trade")
-    scores["speed-eml"] = measure_speed(analyst, options.corpus / "eml")
+    if options.corpus is None:
+        scores["speed-own"] = measure_speed(analyst, OWN_LETTERS)
+    else:
+        scores["trade"] = score_trade(analyst, options.corpus / "trade", show_errors=options.errors)
+        scores["speed-trade"] = measure_speed(analyst, options.corpus / "trade")
+        scores["speed-eml"] = measure_speed(analyst, options.corpus / "eml")
     _print(scores)
-    if options.json:
-        options.json.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(scores))
 
 
 def _print(scores: dict[str, Any], indent: str = "") -> None:

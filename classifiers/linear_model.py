@@ -24,7 +24,7 @@ from thinc.layers.sparselinear import SparseLinear_v2  # type: ignore[import-not
 from thinc.model import Model
 
 # Ideas carry across languages, words don't: they weigh more.  By what stands before the colon.
-_WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "f": 32.0}
+WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "f": 32.0}
 
 Input = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
 CATEGORY, PRIORITY = "category", "priority"  # names of the two pipes
@@ -39,7 +39,7 @@ def _code(feature: str) -> tuple[int, float]:
     """Return hash and weight of a feature; the cache knows the words of the day."""
     key = (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
     kind, colon, _ = feature.partition(":")
-    return key, _WEIGHTS.get(kind, 1.0) if colon else 1.0
+    return key, WEIGHTS.get(kind, 1.0) if colon else 1.0
 
 
 @dataclass(frozen=True, slots=True)

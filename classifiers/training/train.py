@@ -24,7 +24,7 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 from classifiers.features import read_features
-from classifiers.linear_model import CATEGORY, PRIORITY
+from classifiers.linear_model import CATEGORY, PRIORITY, WEIGHTS
 from classifiers.priority import find_signs, priority_features
 from classifiers.splitting import split_text
 from classifiers.training.pipeline import ARCHITECTURE, FEATURES
@@ -128,12 +128,20 @@ def fit_temperature(logits: Any, truth: list[int]) -> float:
     return min((0.2 * 1.05**step for step in range(90)), key=surprise)
 
 
+def version_of(tasks: Sequence[Task]) -> str:
+    """Return the version of the models that these letters, read this way, make: another letter, another version."""
+    digest = hashlib.sha256(f"{SEED} {LENGTH} {EPOCHS} {BATCH} {LEARN_RATE} {sorted(WEIGHTS.items())}\n".encode())
+    for task in tasks:
+        for row in task.rows:
+            digest.update(f"{task.name} {row.id} {row.label} {' '.join(row.features)}\n".encode())
+    return f"1.{digest.hexdigest()[:8]}"
+
+
 def main(target: Path) -> None:
     """Train, report, write the models."""
     nlp = spacy.blank("xx")
     temperatures: dict[str, float] = {}
     accuracies: dict[str, float] = {}
-    digest = hashlib.sha256()
     tasks = read_tasks()
     for task in tasks:
         logits, truth = cross_validate(task)
@@ -144,9 +152,7 @@ def main(target: Path) -> None:
         _print_by("label", [row.label for row in task.rows], right)
         _print_by("language", [row.language for row in task.rows], right)
         add_pipe(nlp, task, task.rows)
-        for row in task.rows:
-            digest.update(f"{row.id} {row.label} {' '.join(row.features)}\n".encode())
-    nlp.meta.update({"name": "letters", "version": f"1.{digest.hexdigest()[:8]}", "length": LENGTH,
+    nlp.meta.update({"name": "letters", "version": version_of(tasks), "length": LENGTH,
                      "temperatures": temperatures, "accuracies": accuracies, "letters": len(tasks[0].rows)})  # fmt: skip
     nlp.to_disk(target)
     print(f"models {nlp.meta['version']} written to {target}")

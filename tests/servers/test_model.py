@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shipped models: made from the shipped letters, the same every time, and spaCy reads them too."""
+
+import importlib
+from dataclasses import replace
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from classifiers.linear_model import CATEGORY, Models, bag_of, load_models
+from classifiers.training.pipeline import FEATURES
+from classifiers.training.train import Task, add_pipe, read_tasks, version_of
+from tradepost.verdict import CATEGORIES, Priority
+
+
+@pytest.fixture(scope="module")
+def tasks() -> tuple[Task, Task]:
+    return read_tasks()
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return load_models()
+
+
+def test_the_models_were_made_from_these_letters(tasks: tuple[Task, Task], models: Models) -> None:
+    assert models.version == version_of(tasks), "letters, words or features changed: run make model"
+
+
+def test_every_label_has_letters_in_many_languages(tasks: tuple[Task, Task]) -> None:
+    category, priority = tasks
+    for label in CATEGORIES:
+        assert len({row.language for row in category.rows if row.label == label}) >= 10
+    assert {row.label for row in priority.rows} == {*Priority}
+    assert len({row.id for row in category.rows}) == len(category.rows)
+
+
+def test_spacy_reads_what_the_milter_reads(tasks: tuple[Task, Task], models: Models) -> None:
+    importlib.import_module("classifiers.training.pipeline")  # names the architecture to spaCy
+    nlp = spacy.load(str(files("classifiers") / "model"))
+    doc = Doc(nlp.vocab, words=["letter"])
+    doc.user_data[FEATURES] = tasks[0].rows[0].features
+
+    nlp.get_pipe(CATEGORY)(doc)
+
+    assert max(doc.cats, key=doc.cats.__getitem__) == models.category.judge(bag_of(tasks[0].rows[0].features)).label
+
+
+def test_the_same_letters_make_the_same_weights(tasks: tuple[Task, Task]) -> None:
+    few = replace(tasks[0], rows=tasks[0].rows[::20])
+    weights = []
+    for _ in range(2):
+        nlp = spacy.blank("xx")
+        add_pipe(nlp, few, few.rows)
+        weights.append(nlp.get_pipe(few.name).model.get_ref("output_layer").get_param("W"))  # type: ignore[attr-defined]
+
+    assert np.array_equal(weights[0], weights[1])
+    assert np.any(weights[0])
