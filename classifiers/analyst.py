@@ -3,7 +3,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from classifiers.automatic import Automation, read_automation
 from classifiers.country import Origin, read_country
@@ -15,7 +15,7 @@ from classifiers.linear_model import Models, bag_of, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.splitting import MAX_CHARS, Split, split_text
-from classifiers.tables import linear
+from classifiers.tables import linear, read_table
 from tradepost.analysis import Extract
 from tradepost.message import Address, Message
 from tradepost.verdict import Labels
@@ -132,6 +132,16 @@ def _words_that_count(split: Split) -> str:
 
 
 def load() -> TradeAnalyst:
-    """Load model and tables once, before any fork.  Raises ModelError when the model is missing."""
+    """Load models and tables once, before any fork.  Raises ModelError when a model is missing."""
     warm_regions()
-    return TradeAnalyst(load_models(), LanguageReader())
+    analyst = TradeAnalyst(load_models(), LanguageReader())
+    _warm(analyst)
+    return analyst
+
+
+def _warm(analyst: TradeAnalyst) -> None:
+    """Read words of every language once: patterns build their automata on the way, and the first mails need not wait."""
+    for words in list(read_table("concepts").values())[::4]:
+        text = "\n".join(words[::3])
+        message = Message(subject=text[:100], text=f"{text}\n\nBest regards,\nAnn Lee\n+49 30 1234567")
+        analyst.label(message, datetime.now(UTC))
