@@ -8,7 +8,7 @@ from py3langid.langid import LanguageIdentifier
 
 from classifiers.tables import read_table
 
-MAX_CHARS = 1_000  # more words don't make it surer
+MAX_CHARS = 700  # more words don't make it surer
 
 _TABLE = read_table("language")
 # Languages written with Latin letters in which traders write.

@@ -7,6 +7,7 @@ Thunderbird, Yahoo, Foxmail, QQ and 163 mail in the languages of trade.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from classifiers.signatures import signature_start
 from classifiers.tables import any_of, linear, read_table
@@ -48,7 +49,7 @@ class Kind(StrEnum):
     FRAME = "frame"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Split:
     """A text as marked lines."""
 
@@ -56,29 +57,29 @@ class Split:
 
     def of(self, *kinds: Kind) -> str:
         """Return the lines of those kinds, trimmed."""
-        return "\n".join(line for kind, line in self.lines if kind in kinds).strip()
+        return "\n".join([line for kind, line in self.lines if kind in kinds]).strip()
 
-    @property
+    @cached_property
     def new_text(self) -> str:
         """What the sender newly wrote."""
         return self.of(Kind.NEW)
 
-    @property
+    @cached_property
     def signature(self) -> str:
         """The contact block."""
         return self.of(Kind.SIGNATURE)
 
-    @property
+    @cached_property
     def frame(self) -> str:
         """The lines of list software, platforms and forms."""
         return self.of(Kind.FRAME)
 
-    @property
+    @cached_property
     def rest(self) -> str:
-        """Everything else."""
+        """Everything but the new text."""
         return self.of(Kind.QUOTE, Kind.FORWARD, Kind.SIGNATURE, Kind.DISCLAIMER, Kind.FRAME)
 
-    @property
+    @cached_property
     def passed_on(self) -> str:
         """The text of a forwarded letter."""
         return self.of(Kind.FORWARD)
