@@ -42,8 +42,8 @@ class FaultPoints:
         if name not in self._points:
             return
         probability, seed = self._points[name]
-        # Seeded anew in each process, or every child would die at the same mail.
-        dice = self._random.setdefault(name, random.Random(f"{seed} {os.getpid()}"))
+        # Seeded anew in each process and for each point, or all would fall at the same mail.
+        dice = self._random.setdefault(name, random.Random(f"{seed} {name} {os.getpid()}"))
         if dice.random() < probability:
             self._fired += 1
             (self._folder / f"{name}.{os.getpid()}.{self._fired}").write_text(what, encoding="utf-8")
