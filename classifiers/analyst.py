@@ -18,7 +18,7 @@ from classifiers.splitting import MAX_CHARS, Split, split_text
 from classifiers.tables import linear, read_table
 from tradepost.analysis import Extract
 from tradepost.message import Address, Message
-from tradepost.verdict import Labels
+from tradepost.verdict import BUSINESS_CATEGORIES, Labels
 
 _WORKER_MAX_CHARS = 200_000
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -82,6 +82,8 @@ class TradeAnalyst:
         writer = message.from_
         if reading.automation.is_relay:
             writer = message.reply_to[0] if message.reply_to else Address("")
+        bag = bag_of(read_features(message.subject, reading.words, [part.filename for part in message.attachments]))
+        decision = decide_category(message, reading.automation, self._models.category.judge(bag))
         letter = Letter(
             writer=writer,
             subject=message.subject,
@@ -89,6 +91,9 @@ class TradeAnalyst:
             contact=reading.contact,
             country=_origin(message, reading, language).country,
             is_automatic=reading.automation.is_automatic,
+            # The subject of a platform is the platform's, and that of money and freight names no product.
+            is_business=not reading.automation.is_relay
+            and decision.category in BUSINESS_CATEGORIES - {"payment", "logistics"},
             is_robot=reading.automation.is_robot_sender and not reading.automation.is_relay,
         )
         found = read_entities(letter)

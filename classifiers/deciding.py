@@ -31,6 +31,16 @@ _BULK_SENDER = linear(
 )
 
 
+def without_reply_prefix(subject: str) -> str:
+    """Return the subject without any number of "Re:", "AW:", "回复：", "Fwd:"."""
+    for _ in range(8):
+        prefix = _REPLY.search(subject)
+        if prefix is None:
+            break
+        subject = subject[prefix.end() :]
+    return subject.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A category, how sure, the names of what spoke for it, and warnings of fraud."""

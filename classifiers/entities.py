@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from classifiers.phones import find_phones, western_digits
+from classifiers.products import read_product
 from classifiers.tables import any_of, linear, read_table
 from classifiers.writers import read_company, read_person
 from tradepost.message import Address
@@ -34,7 +35,6 @@ _INCOTERM = linear(
     r"(?:$|[^A-Za-z])"
 )
 _INCOTERM_NAMES = {"CNF": "CFR", "C&F": "CFR"}
-_PRODUCT = linear(rf"(?im)(?:{any_of(_TABLE['product_cues'])})[ \t]*[:：]?[ \t]*([^\n,;.。，；?？!（(]{{3,60}})")
 _OF = linear(r"(?i)^[ ]?(?:of|de|d'|di|van|von|x|du|des|da|do)[ ]+")
 _PRODUCT_END = linear(
     r"(?i)[\n,;.。，；?？!()（）:：]|[ ](?:for|with|to|and|at|in|from|by|per|für|mit|zu|und|para|con|y|a|e|com|pour|avec|et|per|voor|met|en|do|na|z|i|для|с|в|на|и)[ ]"
@@ -52,6 +52,7 @@ class Letter:
     country: str | None = None
     is_automatic: bool = False
     is_robot: bool = False
+    is_business: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def read_entities(letter: Letter) -> Entities:
         person=person,
         company=company,
         phone=phones[0].e164 if phones else None,
-        product=read_product(letter.subject, letter.new_text) or behind,
+        product=read_product(letter.subject, letter.new_text, is_business=letter.is_business) or behind,
         quantity=quantity,
         unit=unit,
         target_price=price,
@@ -143,8 +144,8 @@ def _thing_behind(text: str) -> str | None:
     if of is None:
         return None
     rest = text[of.end() :]
-    end = _PRODUCT_END.search(rest)
-    thing = (rest[: end.start()] if end else rest).strip()
+    ends = [found.start() for found in (_PRODUCT_END.search(rest), _INCOTERM.search(rest)) if found is not None]
+    thing = rest[: min(ends, default=None)].strip()
     return thing if 3 <= len(thing) <= 60 else None
 
 
@@ -159,12 +160,3 @@ def read_price(text: str) -> tuple[float | None, str | None]:
         if currency is None and _PRICE_CUE.search(around):
             currency = code
     return None, currency
-
-
-def read_product(subject: str, new_text: str) -> str | None:
-    """Return what a cue ("quotation for ...", "询价：") names in the subject, else in the text."""
-    for source in (subject, new_text[:1_500]):
-        match = _PRODUCT.search(source)
-        if match is not None:
-            return match.group(1).strip(" \"'“”„‚:：-–") or None
-    return None

@@ -88,6 +88,11 @@ def find_ideas(tokens: Sequence[str]) -> Counter[str]:
     return Counter(idea for stem in _STEM.findall(padded) for idea in _IDEAS[stem])
 
 
+def says_an_idea(word: str) -> bool:
+    """Is it a word of routine ("order", "状況", "ошибка"), not a name of a thing?"""
+    return bool(find_ideas(_TOKEN.findall(word.lower())))
+
+
 def read_features(subject: str, text: str, filenames: Sequence[str] = ()) -> list[str]:
     """Return the tokens of one mail; their order carries nothing, repeats count."""
     words = _TOKEN.findall(text[:MAX_CHARS].lower())

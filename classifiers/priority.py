@@ -14,7 +14,7 @@ from tradepost.verdict import BUSINESS_CATEGORIES, Priority
 _TABLE = read_table("priority")
 _MAX_CHARS = 2_000
 # Shares of the model's opinion.  A missed hour costs more than a look too many.
-_URGENT_ALONE = 0.45
+_URGENT_ALONE = 0.3
 _URGENT_WITH_SIGNS = 0.2
 _HIGH = 0.42
 _LOW = 0.6

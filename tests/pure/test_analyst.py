@@ -105,7 +105,7 @@ def test_a_platform_speaks_for_a_buyer(analyst: TradeAnalyst) -> None:
     assert (labels.category, labels.is_automatic, labels.country) == ("inquiry", False, "NG")
     assert extract.new_text == "Please quote 200 pcs of water pumps CIF Apapa."
     assert (extract.person, extract.phone, extract.incoterm) == ("Bob Stone", "+2348035550129", "CIF")
-    assert (extract.quantity, extract.unit, extract.product) == (200, "pcs", "water pumps CIF Apapa")
+    assert (extract.quantity, extract.unit, extract.product) == (200, "pcs", "water pumps")
 
 
 def test_haste_with_harm_is_urgent(analyst: TradeAnalyst) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from classifiers.entities import Letter, parse_number, read_entities, read_price, read_quantity
 from classifiers.features import document_types
+from classifiers.products import read_product
 from classifiers.writers import read_company, read_person
 from tradepost.message import Address
 
@@ -112,3 +113,25 @@ def test_a_robot_is_nobody() -> None:
 )  # fmt: skip
 def test_what_an_attachment_is(filename: str, kind: str | None) -> None:
     assert next(iter(document_types(filename)), None) == kind
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "product"),
+    [
+        ("Inquiry for water pumps, urgent", "", "water pumps"),
+        ("Re: PI EE-25-0731 / doypack bags", "", "doypack bags"),
+        ("AW: Anfrage Werkstattwagen", "", "Werkstattwagen"),
+        ("回复: 询价：折叠凳", "", "折叠凳"),
+        ("Re: Re: Order status", "", None),
+        ("Dear Tom", "", None),
+        ("[TradePlaza] new order", "", None),
+        ("Where is my money?", "", None),
+        ("", "", None),
+    ],
+)
+def test_what_the_letter_is_about(subject: str, text: str, product: str | None) -> None:
+    assert read_product(subject, text, is_business=True) == product
+
+
+def test_a_private_subject_names_no_product() -> None:
+    assert read_product("Lunch tomorrow", "", is_business=False) is None
