@@ -20,11 +20,19 @@ _MULTIPLIERS = {
     "천": 1_000, "nghìn": 1_000, "ngàn": 1_000, "ribu": 1_000, "bin": 1_000, "tys": 1_000, "هزار": 1_000, "ألف": 1_000, "آلاف": 1_000,
 }  # fmt: skip
 _QUANTITY = linear(
-    rf"(?i)(?:^|[^\pL\d.,x×*/-]){_NUMBER}(?:(k)|[ ]?({any_of(word for word in _MULTIPLIERS if word != 'k')})\.?)?[ ]?"
+    rf"(?i)(?:^|[^A-Za-z\d.,x×*/-]){_NUMBER}(?:(k)|[ ]?({any_of(word for word in _MULTIPLIERS if word != 'k')})\.?)?[ ]?"
     rf"(?:({_SPACED_UNIT})(?:$|[^\pL\d])|({_OTHER_UNIT}))"
 )
+# A round or grouped number before a plain word counts things ("1,200 of the white chairs"), unless the word measures.
+_COUNTED = linear(rf"(?i)(?:^|[^\pL\d.,/:#№$€£¥'’-]){_NUMBER}[ ](?:of[ ]|de[ ]|von[ ]|di[ ])?(\pL{{4,}})")
+_MEASURES = frozenset(_TABLE["measures"])
+_LEAST_COUNT = 100
 _MONEY_WORD = any_of(_CURRENCY_OF)
 _MONEY = linear(rf"(?i)(?:(?:^|[^\pL])({_MONEY_WORD})[ ]?{_NUMBER}|{_NUMBER}[ ]?({_MONEY_WORD}))")
+_CURRENCY = linear(rf"(?i)(?:^|[^\pL])(?:{_MONEY_WORD})[ ]*$")
+_REFERENCE = linear(
+    r"(?i)(?:no|nr|nº|n°|№|art|ref|po|pi|order|invoice|auftrag|pedido|bestellung|postfach|zip|plz|code|model|lot|lote|charge)[.:# ]*$"
+)
 _PRICE_CUE = linear(
     rf"(?i)(?:{any_of(_TABLE['price_cues'])})|/[ ]?(?:pc|pcs|kg|ton|mt|set|unit|m2|sqm|m|pair|st|adet|шт|个|件)"
 )
@@ -129,7 +137,19 @@ def read_quantity(text: str) -> tuple[float | None, str | None, str | None]:
         number *= _MULTIPLIERS.get((match.group(3) or "").lower(), 1)
         if 0 < number < 1e10:
             return number, unit, _thing_behind(text[match.end() : match.end() + 80])
-    return None, None, None
+    return (*_read_count(text), None)
+
+
+def _read_count(text: str) -> tuple[float | None, str | None]:
+    for match in _COUNTED.finditer(text):
+        number = _number(match.group(1))
+        if number is None or number < _LEAST_COUNT or match.group(2).lower() in _MEASURES or number % 10:
+            continue
+        is_year = 1900 <= number <= 2100 and match.group(1).isdecimal()
+        before = text[max(match.start() - 10, 0) : match.start() + 1]
+        if not is_year and not _CURRENCY.search(before + " ") and not _REFERENCE.search(before):
+            return number, "pcs"
+    return None, None
 
 
 def _number(text: str) -> float | None:
