@@ -3,12 +3,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from time import perf_counter
 
 import pytest
 
-from classifiers.analyst import TradeAnalyst
-from tradepost.analysis import load_analyst
+from classifiers.analyst import TradeAnalyst, load
 from tradepost.message import Message
 from tradepost.mime_reading import parse_message
 from tradepost.verdict import CATEGORIES, Priority
@@ -212,4 +212,6 @@ def test_threads_agree(analyst: TradeAnalyst) -> None:
 
 
 def test_the_analyst_is_found_by_its_entry_point() -> None:
-    assert isinstance(load_analyst(), TradeAnalyst)
+    (point,) = entry_points(group="tradepost.parts", name="analyst")
+
+    assert point.load() is load
