@@ -37,6 +37,8 @@ SENTENCES: Mapping[str, LazyString] = {
     "asks-for-speed": lazy_gettext("It asks for a quick answer."),
     "purchase-intent": lazy_gettext("It shows a firm intent to buy."),
     "negotiation": lazy_gettext("It negotiates about amounts."),
+    "model-urgent": lazy_gettext("The trained model takes its words for urgent."),
+    "model-high": lazy_gettext("The trained model takes its words for important."),
     # what arrival did with it
     "model": lazy_gettext("The trained model read subject and text."),
     "internal": lazy_gettext("Mail among ourselves: its words are not read."),
@@ -64,6 +66,7 @@ COUNTRY_EVIDENCE: Mapping[str, LazyString] = {
     "legal-form": lazy_gettext("legal form of the company"),
     "language": lazy_gettext("language"),
     "time-zone": lazy_gettext("time zone"),
+    "language-and-zone": lazy_gettext("language together with the time zone"),
     "ip": lazy_gettext("network of the sender"),
 }
 
