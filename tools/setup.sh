@@ -11,7 +11,7 @@ PYTHON=${PYTHON:-/usr/bin/python3}
 PACKAGES=(dovecot-core gcc libmilter-dev postfix python3-dev python3-venv)
 EXTRAS=demo
 if [ "${1:-demo}" = test ]; then
-    PACKAGES+=(chromium chromium-driver fonts-noto-cjk)
+    PACKAGES+=(chromium chromium-driver fonts-noto-cjk postgresql redis-server)
     EXTRAS=demo,test
 fi
 
@@ -61,7 +61,7 @@ install_packages() {
         fail "needs Debian packages: ${missing[*]}; run as root: apt-get install ${missing[*]}"
     fi
     say "installing ${missing[*]}"
-    for service in postfix dovecot; do
+    for service in postfix dovecot postgresql redis-server rspamd; do
         case " ${missing[*]} " in *" $service"*) new_services+=("$service") ;; esac
     done
     forbid_starts

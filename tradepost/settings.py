@@ -120,6 +120,35 @@ class DatabaseSettings(_Table):
     url: str = Field(default="", description="SQLAlchemy URL; empty: sqlite file tradepost.sqlite in paths.state.")
 
 
+class RedisSettings(_Table):
+    """The large size: several hosts share one directory and one stream of mail.  Empty url: the small size, no Redis."""
+
+    url: str = Field(
+        default="",
+        pattern=r"^$|^(redis|rediss|redis\+sentinel|rediss\+sentinel|redis\+cluster|rediss\+cluster)://.+$|^unix:///.+$",
+        description="redis://HOST:PORT/DB, rediss:// with TLS, unix:///PATH, redis+sentinel://HOST:PORT,HOST:PORT/DB/SERVICE "
+        "or redis+cluster://HOST:PORT,HOST:PORT.",
+    )
+    username: str = Field(default="", description="ACL user; empty: the default user.")
+    password_file: str = Field(default="", description="Path of the file that holds the password, 0600; empty: none.")
+    ca_file: str = Field(default="", description="Path of the CA that signed its certificate; empty: the system's.")
+    allow_insecure: bool = Field(
+        default=False,
+        description="true: Redis off loopback without TLS or password is used all the same.  It carries whole mails.",
+    )
+    prefix: str = Field(
+        default="tradepost",
+        pattern=r"^[a-z0-9-]{1,32}$",
+        description="First word of every key; in braces, so that a cluster keeps them together.",
+    )
+    in_flight_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
+        default=268_435_456, description="Bytes of one host's mail in the stream at most; the disk holds the rest."
+    )
+    reship_seconds: Seconds = Field(
+        default=600, description="An entry that nobody acknowledged for so long is shipped again."
+    )
+
+
 class WorkerSettings(_Table):
     """The sync worker."""
 
@@ -203,6 +232,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = Field(default_factory=JournalSettings)
     directory: DirectorySettings = Field(default_factory=DirectorySettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     maillog: MailLogSettings = Field(default_factory=MailLogSettings)
     recording: RecordingSettings = Field(default_factory=RecordingSettings)
