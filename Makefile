@@ -23,6 +23,10 @@ help:  ## Say what can be made
 	@PYTHON='$(PYTHON)' tools/setup.sh test
 	@mkdir -p $(@D) && touch $@ .cache/demo.stamp
 
+.cache/bench.stamp: $(NEEDS)
+	@PYTHON='$(PYTHON)' tools/setup.sh bench
+	@mkdir -p $(@D) && touch $@ .cache/test.stamp .cache/demo.stamp
+
 # Exists to notice that .venv was removed; tools/setup.sh makes it.
 $(BIN)/python: ;
 
@@ -43,8 +47,8 @@ check: .cache/test.stamp  ## Check style, types and imports, then test
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
-bench: .cache/test.stamp  ## Measure throughput, EOM time, classifying and recording into bench/results
-	@tools/as_root.sh $(BIN)/python -m bench
+bench: .cache/bench.stamp  ## Measure everything into bench/results (QUICK=1 in ten minutes, BENCH="eom worker" for some)
+	@tools/as_root.sh env QUICK='$(QUICK)' $(BIN)/python -m bench $(BENCH)
 
 model: .cache/test.stamp  ## Train the category model from classifiers/training
 	$(BIN)/python -m classifiers.training.train

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Install what is missing on Debian 12: packages, and Python into .venv.  Twice is the same as once.
-# usage: setup.sh demo|test    (what `make demo` needs, or what all other words of the Makefile need)
+# usage: setup.sh demo|test|bench    (what `make demo` needs, what the other words of the Makefile need, what `make bench` adds)
 # The system's own Postfix and Dovecot are never configured, started or stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,10 +10,12 @@ PYTHON=${PYTHON:-/usr/bin/python3}
 # pymilter is built here from its source; dovecot-core answers for SASL on the private submission port.
 PACKAGES=(dovecot-core gcc libmilter-dev postfix python3-dev python3-venv)
 EXTRAS=demo
-if [ "${1:-demo}" = test ]; then
+if [[ "${1:-demo}" =~ ^(test|bench)$ ]]; then
     PACKAGES+=(chromium chromium-driver fonts-noto-cjk postgresql redis-server)
     EXTRAS=demo,test
 fi
+# What tradepost is measured against.
+if [ "${1:-demo}" = bench ]; then PACKAGES+=(rspamd); fi
 
 say() { echo "tradepost setup: $*" >&2; }
 fail() { say "$*"; exit 1; }
