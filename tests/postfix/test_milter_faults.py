@@ -248,15 +248,16 @@ def test_a_classifier_that_holds_the_interpreter_is_killed(stack: ServiceStack) 
     thread = threading.Thread(target=grinder)
     thread.start()
     time.sleep(0.3)  # until the grinder is in EOM
-    marked = []
+    served_at_once = 0
     for number in range(4):
         began = time.monotonic()
         beside = send(stack, f"beside {number}")
         took = time.monotonic() - began
-        marked.append(is_marked(stack, beside))
-        # What the grinding child had accepted waits for the watchdog; what another child serves does not.
-        assert took < (2 if marked[-1] else 12)
-    assert any(marked)
+        # What the grinding child had accepted waits for the watchdog, and can even be marked then: after XCLIENT Postfix
+        # connects again.  What another child serves does not wait.
+        assert took < 12
+        served_at_once += took < 2 and is_marked(stack, beside)
+    assert served_at_once
     thread.join()
     queue_id, seconds = results[0]
     assert seconds < 12
