@@ -131,6 +131,9 @@ class RedisSettings(_Table):
     )
     username: str = Field(default="", description="ACL user; empty: the default user.")
     password_file: str = Field(default="", description="Path of the file that holds the password, 0600; empty: none.")
+    sentinel_password_file: str = Field(
+        default="", description="Path of the file that holds the Sentinels' own password, 0600; empty: none."
+    )
     ca_file: str = Field(default="", description="Path of the CA that signed its certificate; empty: the system's.")
     allow_insecure: bool = Field(
         default=False,
