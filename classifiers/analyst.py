@@ -11,7 +11,7 @@ from classifiers.deciding import decide_category
 from classifiers.entities import Letter, read_entities
 from classifiers.features import read_features
 from classifiers.language import LanguageReader
-from classifiers.linear_model import Models, bag_of, load_models
+from classifiers.linear_model import Bag, Models, bag_of, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.splitting import MAX_CHARS, Split, split_text
@@ -35,7 +35,6 @@ class _Reading:
 
     automation: Automation
     split: Split
-    words: str  # by which the letter is judged
     contact: str  # where the writer says who he is
 
 
@@ -50,10 +49,11 @@ class TradeAnalyst:
         """Return what arrival needs.  `sender` is the envelope sender ("" = bounce, None = not known)."""
         reading = _read(message, sender, MAX_CHARS)
         automation = reading.automation
-        language = self._languages.read(reading.words, message.subject)
-        bag = bag_of(read_features(message.subject, reading.words, [part.filename for part in message.attachments]))
+        words = _words_that_count(reading.split)
+        language = self._languages.read(words, message.subject)
+        bag = self._bag(message, words)
         decision = decide_category(message, automation, self._models.category.judge(bag))
-        signs = find_signs(message.subject, reading.words)
+        signs = find_signs(message.subject, words)
         opinion = self._models.priority.judge(bag.plus(priority_features(decision.category, signs)))
         urgency = read_priority(decision.category, signs, opinion)
         origin = Origin()  # whoever deceives does so about this too
@@ -74,27 +74,30 @@ class TradeAnalyst:
             model=self._models.version,
         )
 
-    def extract(self, message: Message) -> Extract:
-        """Return what the worker needs: new text, signature, first entities."""
+    def extract(self, message: Message, labels: Labels | None = None) -> Extract:
+        """Return what the worker needs: new text, signature, first entities.
+
+        `labels` are those in force: category and country are not judged again when they name a category.
+        """
         reading = _read(message, None, _WORKER_MAX_CHARS)
-        split = reading.split
-        language = self._languages.read(reading.words, message.subject)
+        split, automation = reading.split, reading.automation
         writer = message.from_
-        if reading.automation.is_relay:
+        if automation.is_relay:
             writer = message.reply_to[0] if message.reply_to else Address("")
-        bag = bag_of(read_features(message.subject, reading.words, [part.filename for part in message.attachments]))
-        decision = decide_category(message, reading.automation, self._models.category.judge(bag))
+        if labels is None or labels.category is None:
+            category, country = self._judge(message, reading)
+        else:
+            category, country = labels.category, labels.country
         letter = Letter(
             writer=writer,
             subject=message.subject,
             new_text=split.new_text[:MAX_CHARS],
             contact=reading.contact,
-            country=_origin(message, reading, language).country,
-            is_automatic=reading.automation.is_automatic,
+            country=country,
+            is_automatic=automation.is_automatic,
             # The subject of a platform is the platform's, and that of money and freight names no product.
-            is_business=not reading.automation.is_relay
-            and decision.category in BUSINESS_CATEGORIES - {"payment", "logistics"},
-            is_robot=reading.automation.is_robot_sender and not reading.automation.is_relay,
+            is_business=not automation.is_relay and category in BUSINESS_CATEGORIES - {"payment", "logistics"},
+            is_robot=automation.is_robot_sender and not automation.is_relay,
         )
         found = read_entities(letter)
         return Extract(
@@ -112,6 +115,16 @@ class TradeAnalyst:
             incoterm=found.incoterm,
         )
 
+    def _judge(self, message: Message, reading: _Reading) -> tuple[str, str | None]:
+        """Return category and country as arrival would find them."""
+        words = _words_that_count(reading.split)
+        decision = decide_category(message, reading.automation, self._models.category.judge(self._bag(message, words)))
+        language = self._languages.read(words, message.subject)
+        return decision.category, _origin(message, reading, language).country
+
+    def _bag(self, message: Message, words: str) -> Bag:
+        return bag_of(read_features(message.subject, words, [part.filename for part in message.attachments]))
+
 
 def _read(message: Message, sender: str | None, max_chars: int) -> _Reading:
     automation = read_automation(message, message.text[:MAX_CHARS], sender)
@@ -119,7 +132,7 @@ def _read(message: Message, sender: str | None, max_chars: int) -> _Reading:
     contact = split.signature
     if automation.is_relay:  # a form says in its fields who the buyer is; the rest of it speaks of the platform
         contact = "\n".join(line for line in split.frame.split("\n") if _CONTACT_FIELD.search(line))
-    return _Reading(automation, split, _words_that_count(split), contact)
+    return _Reading(automation, split, contact)
 
 
 def _origin(message: Message, reading: _Reading, language: str | None) -> Origin:

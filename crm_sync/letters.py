@@ -67,7 +67,7 @@ def read_letter(entry: Entry, read: ReadMessage, analyst: Analyst, blobs: BlobSt
         content_key=content_key(message),
         own_digest=own,
         reference_digests=tuple(digest for digest in dict.fromkeys(references) if digest != own)[:REFERENCES_KEPT],
-        extract=_storable_extract(analyst.extract(message)),
+        extract=_storable_extract(analyst.extract(message, labels)),
         raw_sha256=raw_sha256,
         attachments=attachments,
         blobs=((raw_sha256, len(raw)), *((kept.sha256, kept.part.octets) for kept in attachments)),

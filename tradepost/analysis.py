@@ -37,8 +37,11 @@ class Analyst(Protocol):
         `sender` is the envelope sender: "" for a bounce, None when it isn't known.
         """
 
-    def extract(self, message: Message) -> Extract:
-        """The worker part: new text, signature, first entities."""
+    def extract(self, message: Message, labels: Labels | None = None) -> Extract:
+        """The worker part: new text, signature, first entities.
+
+        `labels` are those in force, where somebody knows them already: what they say is not found out again.
+        """
 
 
 def load_analyst() -> Analyst:

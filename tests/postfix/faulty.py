@@ -69,9 +69,9 @@ class MoodyAnalyst:
             fill_disk(self._filler)
         return self._real.label(message, now, sender=sender)
 
-    def extract(self, message: Message) -> Extract:
+    def extract(self, message: Message, labels: Labels | None = None) -> Extract:
         """Do the work."""
-        return self._real.extract(message)
+        return self._real.extract(message, labels)
 
 
 def fill_disk(filler: Path) -> None:

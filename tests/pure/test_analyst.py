@@ -11,7 +11,7 @@ import pytest
 from classifiers.analyst import TradeAnalyst, load
 from tradepost.message import Message
 from tradepost.mime_reading import parse_message
-from tradepost.verdict import CATEGORIES, Priority
+from tradepost.verdict import CATEGORIES, Labels, Priority
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -106,6 +106,21 @@ def test_a_platform_speaks_for_a_buyer(analyst: TradeAnalyst) -> None:
     assert extract.new_text == "Please quote 200 pcs of water pumps CIF Apapa."
     assert (extract.person, extract.phone, extract.incoterm) == ("Bob Stone", "+2348035550129", "CIF")
     assert (extract.quantity, extract.unit, extract.product) == (200, "pcs", "water pumps")
+
+
+def test_facts_are_read_by_the_labels_in_force(analyst: TradeAnalyst) -> None:
+    letter = _letter(
+        "LED panels", "Hello, we saw your LED panels at the fair.\n\nBest regards,\nAnn Lee\nTel: 030 901820"
+    )
+
+    bare = analyst.extract(letter)
+    known = analyst.extract(letter, Labels(category="inquiry", country="DE"))
+
+    assert bare.phone is None  # nothing in the letter says how a number without a country is to be read
+    assert (known.phone, known.product) == ("+4930901820", "LED panels")
+    assert analyst.extract(letter, Labels(category="payment", country="DE")).product is None
+    assert analyst.extract(letter, Labels()) == bare  # labels that know no category: all is found out here
+    assert (known.new_text, known.signature, known.person) == (bare.new_text, bare.signature, bare.person)
 
 
 def test_haste_with_harm_is_urgent(analyst: TradeAnalyst) -> None:

@@ -95,7 +95,7 @@ class FakeAnalyst:
             raise RuntimeError("broken")
         return self._labels
 
-    def extract(self, message: Message) -> Extract:
+    def extract(self, message: Message, labels: Labels | None = None) -> Extract:
         return Extract()
 
 

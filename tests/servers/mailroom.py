@@ -59,7 +59,7 @@ class PlainAnalyst:
     def label(self, message: Letter, now: datetime, *, sender: str | None = None) -> Labels:
         return Labels(category=message.header("X-Category") or "inquiry", priority=Priority.NORMAL, language="en")
 
-    def extract(self, message: Letter) -> Extract:
+    def extract(self, message: Letter, labels: Labels | None = None) -> Extract:
         if message.header("X-Poison"):
             raise ValueError("this letter can't be taken apart")
         return Extract(new_text=message.text)
