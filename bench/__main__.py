@@ -1,50 +1,132 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make bench`: run every benchmark one after the other, show its tables, keep its figures in bench/results/.
+"""`make bench`: run every part one after the other, show tables, keep the figures in bench/results/.
 
-QUICK=1 in the environment takes smaller numbers.
+usage: python -m bench [NAME…]        (as root; QUICK=1 in the environment: smaller N, ten minutes)
+
+A part that fails costs only its own figures: the others are shown and kept, its keys are null, the exit status is 1.
 """
 
 import json
 import os
-import platform
-import subprocess
 import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.eom import measure_eom, show_eom, worst
+from bench.headline import judge, make_headline
+from bench.machine import describe_machine
+from bench.rules import measure_rules, show_rules
+from bench.throughput import measure_throughput, show_throughput
 
 RESULTS = Path(__file__).parent / "results"
-QUICK = ["--quick"] if os.environ.get("QUICK") else []
-BENCHMARKS: dict[str, list[str]] = {
-    "rules": ["bench.rules"],
-    "classifying": ["bench.classifying"],
-    "worker": ["bench.worker", *QUICK],
-    "throughput": ["bench.throughput", *QUICK],
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One measurement: how it is taken (`quick` are the arguments for smaller N), shown, and what of it is in the headline."""
+
+    measure: Callable[..., Any]
+    show: Callable[[Any, Console], None]
+    quick: Mapping[str, Any]
+    headline: Callable[[Any], Mapping[str, float]] = lambda _: {}
+
+
+def _of_throughput(found: Any) -> dict[str, float]:
+    stations = found["stations"]
+    return {
+        "ratio_worker_paused": stations["unix"]["to_none"]["median"],
+        "ratio_worker_on": stations["worker"]["to_none"]["median"],
+        "ratio_rspamd": stations["rspamd"]["to_none"]["median"],
+        "inet_over_unix": stations["inet"]["to_unix"]["median"],
+    }
+
+
+def _of_eom(found: Any) -> dict[str, float]:
+    p50, p99 = worst(found, 5_000, 50_000)
+    return {"eom_ms_p50": p50, "eom_ms_p99": p99, "eom_10mb_ms": found["by_octets"][10_000_000]["max"]}
+
+
+PARTS: dict[str, Part] = {
+    "rules": Part(measure_rules, show_rules, {"rounds": 100}),
+    "eom": Part(
+        measure_eom,
+        show_eom,
+        {"sizes": ((5_000, 300), (20_000, 300), (50_000, 300), (200_000, 100), (1_000_000, 50), (10_000_000, 10))},
+        _of_eom,
+    ),
+    "throughput": Part(measure_throughput, show_throughput, {"mails": 250}, _of_throughput),
 }
 
 
-def run(name: str, words: list[str]) -> object:
-    """Run one benchmark; return what its last line says as JSON.  Raises SystemExit when it fails."""
-    print(f"== {name}", flush=True)
-    done = subprocess.run([sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True, check=False)
-    *tables, last = done.stdout.rstrip().splitlines() or [""]
-    print("\n".join(tables), flush=True)
-    if done.returncode != 0:
-        sys.exit(f"{name} failed with status {done.returncode}")
-    return json.loads(last)
+def run(names: list[str], *, is_quick: bool, console: Console) -> tuple[dict[str, Any], dict[str, float | None], int]:
+    """Run the named parts.  Returns (what is kept, headline, how many failed)."""
+    measured: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    headline: dict[str, float] = {}
+    machine = describe_machine()
+    for name in names:
+        part = PARTS[name]
+        arguments = part.quick if is_quick else {}
+        began = time.monotonic()
+        console.rule(f"python -m bench {name}")
+        try:
+            found = part.measure(**arguments)
+            part.show(found, console)
+            headline |= part.headline(found)
+            measured[name] = found
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are measured all the same
+            traceback.print_exc()
+            failed[name] = f"{type(error).__name__}: {error}"
+            console.print(f"{name} failed: {failed[name]}", markup=False)
+        load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+        console.print(f"{name}: {time.monotonic() - began:.0f} s; load {load}")
+    closing = make_headline(headline)
+    kept = {
+        "headline": closing,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": is_quick,
+        "machine": machine,
+        "load_after": list(os.getloadavg()),
+        "failed": failed,
+        "measured": measured,
+    }
+    return kept, closing, len(failed)
 
 
-def main() -> None:
-    """Run all, or those named on the command line."""
-    wanted = sys.argv[1:] or list(BENCHMARKS)
-    figures: dict[str, object] = {"python": platform.python_version(), "cores": os.cpu_count()}
-    figures |= {name: run(name, BENCHMARKS[name]) for name in wanted}
+def show_headline(headline: Mapping[str, float | None], console: Console) -> None:
+    """Print what was wanted beside what was measured."""
+    table = Table("measure", "wanted", "measured", "", title="against the budgets of docs/design.md")
+    words = {True: "held", False: "missed", None: "not measured"}
+    for key, value, bound, holds in judge(headline):
+        table.add_row(key, bound, "" if value is None else f"{value:g}", words[holds])
+    console.print(table)
+
+
+def main() -> int:
+    """Run all parts, or those named on the command line; return the exit status."""
+    names = sys.argv[1:] or list(PARTS)
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(PARTS)}", file=sys.stderr)
+        return 64  # EX_USAGE
+    console = Console()
+    kept, headline, failures = run(names, is_quick=bool(os.environ.get("QUICK")), console=console)
+    show_headline(headline, console)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    line = json.dumps(figures)
-    path.write_text(line + "\n", encoding="utf-8")
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"kept in {path}", file=sys.stderr)
-    print(line)
+    print(json.dumps(headline))
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long rules take for one mail: python bench/rules.py [ROUNDS].  Budget: about 5 us a rule, 20 kB of text included."""
+"""How long rules take for one mail.  Budget: about 5 us a rule, 20 kB of text included."""
 
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TypedDict
 
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import percentiles
 from tradepost.rules import Condition, Effect, Group, Rule, Value, compile_rules
 
 RULES = 100
@@ -39,11 +42,28 @@ def measure(call: Callable[[], object], rounds: int) -> list[float]:
     return taken
 
 
-def main(rounds: int) -> None:
-    """Print a line per length of text, and the same as JSON."""
-    figures = []
+class Length(TypedDict):
+    """One length and script of text: microseconds a rule."""
+
+    script: str
+    characters: int
+    p50_us: float
+    p99_us: float
+    explained_us: float
+
+
+class RuleTimes(TypedDict):
+    """All lengths."""
+
+    rules: int
+    rounds: int
+    by_length: list[Length]
+
+
+def measure_rules(*, rounds: int = 500) -> RuleTimes:
+    """Evaluate all rules so many times for each length of text."""
     compiled = compile_rules(made_rules())
-    print(f"{RULES} rules, {rounds} rounds, microseconds a rule")
+    found: list[Length] = []
     for octets, script in (
         (300, "ascii"),
         (3_000, "ascii"),
@@ -61,16 +81,24 @@ def main(rounds: int) -> None:
             "country": "US",
             "text": (words * octets)[:octets],
         }
-        taken = sorted(measure(partial(compiled.evaluate, facts), rounds))
-        per_rule = [seconds / RULES * 1e6 for seconds in taken]
-        p50, p99 = statistics.median(per_rule), per_rule[int(len(per_rule) * 0.99)]
-        explained = statistics.median(measure(partial(compiled.explain, facts), 20)) / RULES * 1e6
-        print(f"{script:8} {octets:6} characters: p50 {p50:6.2f}  p99 {p99:6.2f}  explained {explained:7.1f}")
-        figures.append(
-            {"script": script, "characters": octets, "p50_us": p50, "p99_us": p99, "explained_us": explained}
+        taken = percentiles([seconds * 1e3 for seconds in measure(partial(compiled.evaluate, facts), rounds)])
+        found.append(
+            {
+                "script": script,
+                "characters": octets,
+                "p50_us": taken["p50"] / RULES * 1e3,
+                "p99_us": taken["p99"] / RULES * 1e3,
+                "explained_us": statistics.median(measure(partial(compiled.explain, facts), 20)) / RULES * 1e6,
+            }
         )
-    print(json.dumps({"rules": RULES, "rounds": rounds, "by_length": figures}))
+    return {"rules": RULES, "rounds": rounds, "by_length": found}
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 500)
+def show_rules(times: RuleTimes, console: Console) -> None:
+    """Print what measure_rules found."""
+    title = f"{times['rules']} rules, {times['rounds']} rounds: microseconds a rule"
+    table = Table("text", "characters", "p50", "p99", "explained", title=title)
+    for one in times["by_length"]:
+        figures = (f"{one[key]:.1f}" for key in ("p50_us", "p99_us", "explained_us"))
+        table.add_row(one["script"], f"{one['characters']:,}", *figures)
+    console.print(table)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arithmetic of the benchmark: spreads, percentiles, ratios round by round."""
+
+import statistics
+from collections.abc import Sequence
+from typing import TypedDict
+
+
+class Spread(TypedDict):
+    """Least, median and greatest of n values."""
+
+    n: int
+    least: float
+    median: float
+    greatest: float
+
+
+class Percentiles(TypedDict):
+    """How n single times, in milliseconds, are spread."""
+
+    n: int
+    p50: float
+    p99: float
+    max: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return the spread of repeated measurements.  Raises ValueError when there is none."""
+    if not values:
+        raise ValueError("nothing was measured")
+    return {"n": len(values), "least": min(values), "median": statistics.median(values), "greatest": max(values)}
+
+
+def percentiles(milliseconds: Sequence[float]) -> Percentiles:
+    """Return percentiles by nearest rank: each is a time that was measured.  Raises ValueError when there is none."""
+    if not milliseconds:
+        raise ValueError("nothing was measured")
+    ordered = sorted(milliseconds)
+    return {"n": len(ordered), "p50": _at(ordered, 50), "p99": _at(ordered, 99), "max": ordered[-1]}
+
+
+def _at(ordered: Sequence[float], percent: int) -> float:
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+def ratios(these: Sequence[float], to: Sequence[float]) -> list[float]:
+    """Return the ratio of each round: what disturbed the machine in a round disturbed both sides of it.
+
+    Raises ValueError when the rounds are not the same number.
+    """
+    return [one / other for one, other in zip(these, to, strict=True)]
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return the least-squares slope of (x, y): how fast memory grows.  Fewer than two x: 0."""
+    if len({x for x, _ in points}) < 2:
+        return 0.0
+    return statistics.linear_regression([x for x, _ in points], [y for _, y in points]).slope

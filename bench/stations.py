@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Postfix in each set-up that is compared, all up side by side: none, tradepost, rspamd.  smtp-sink takes what they deliver."""
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from bench.letters import Letter
+from bench.machine import children_of, seconds_by_name
+from bench.private_rspamd import PrivateRspamd
+from bench.sending import SESSIONS, Sent, send_letters
+from postfix.sandbox.company import COMPANY_FILE, RULES_FILE, read_company
+from postfix.sandbox.private_postfix import PrivatePostfix
+from postfix.sandbox.processes import Program, find_program, free_port, processes_in, wait_until
+from postfix.sandbox.service_stack import ServiceStack
+
+KINDS = ("none", "unix", "inet", "worker", "rspamd")
+_MILTER = "{{ {address}, connect_timeout=2s, command_timeout=8s, content_timeout=12s, default_action=accept }}"
+_ENTRY = re.compile(rb": entry=.* ms=([\d.]+)$", re.MULTILINE)
+
+
+class Unmarked(Exception):
+    """Mails passed without the milter: Postfix's speed alone would have been measured."""
+
+
+class Sink:
+    """smtp-sink for all stations: it takes mail and forgets it, so that no mailbox's disk is in the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        command = [find_program("smtp-sink", "postfix"), "-u", "nobody", f"127.0.0.1:{self.port}", "1000"]
+        self._program = Program("smtp-sink", command, folder / "sink.log", folder=folder)
+
+    def __enter__(self) -> Self:
+        self._program.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._program.stop()
+
+
+class Station:
+    """One Postfix in one set-up; use as a context manager, as root.
+
+    `kind`: none (no milter), unix or inet (tradepost, worker stopped), worker (tradepost on a unix socket, worker and SQLite
+    beside it), rspamd (unix socket).
+    """
+
+    def __init__(self, kind: str, sink: Sink) -> None:
+        self.kind = kind
+        self._sink = sink
+        self._stack = ExitStack()
+        self._services: ServiceStack | None = None
+        self._rspamd: PrivateRspamd | None = None
+        self._log_read = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._build(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _build(self, stack: ExitStack) -> None:
+        port = free_port()
+        milters = {
+            "none": [],
+            "inet": [_MILTER.format(address=f"inet:127.0.0.1:{port}")],
+            "rspamd": [_MILTER.format(address="unix:rspamd/milter.sock")],
+        }.get(self.kind, ["tradepost"])
+        parameters = {"virtual_transport": f"smtp:[127.0.0.1]:{self._sink.port}", "smtp_tls_security_level": "none"}
+        self.postfix = stack.enter_context(
+            PrivatePostfix(
+                read_company().mailboxes, hostname="mx.brightway.example", parameters=parameters, milters=milters
+            )
+        )
+        if self.kind == "rspamd":
+            folder = self.postfix.folder / "rspamd"
+            folder.mkdir()
+            self._rspamd = stack.enter_context(PrivateRspamd(folder, self.postfix.site.queue / "rspamd"))
+        elif self.kind != "none":
+            # The worker is what keeps the directory fresh; without it all would be unknown after five minutes.
+            settings: dict[str, dict[str, object]] = {"directory": {"stale_after_seconds": 86400}}
+            if self.kind == "inet":
+                settings["milter"] = {"socket": f"inet:127.0.0.1:{port}"}
+            self._services = stack.enter_context(
+                ServiceStack(
+                    self.postfix, company=COMPANY_FILE, rules=RULES_FILE, parts=("sync", "milter"), settings=settings
+                )
+            )
+            if self.kind != "worker":
+                self._services.stop("sync")
+
+    @property
+    def services(self) -> ServiceStack:
+        """Milter and worker.  Only where tradepost is."""
+        assert self._services is not None, f"{self.kind} has no tradepost"
+        return self._services
+
+    def send(self, letters: Sequence[Letter], *, sessions: int = SESSIONS, rate: float = 0.0) -> Sent:
+        """Send letters to port 25 and make sure that the milter saw each of them.  Raises Unmarked, SendingFailed."""
+        before = self.handled()
+        sent = send_letters(self.postfix.site.smtp_port, letters, sessions=sessions, rate=rate)
+        if self.kind != "none" and (seen := self.handled() - before) < len(letters):
+            raise Unmarked(f"{self.kind}: the milter saw {seen} of {len(letters)} mails")
+        return sent
+
+    def handled(self) -> int:
+        """Return how many mails the milter has answered so far, by its log."""
+        if self._rspamd is not None:
+            return self._rspamd.scanned()
+        return len(self.eom_milliseconds()) if self._services is not None else 0
+
+    def eom_milliseconds(self) -> list[float]:
+        """Return the time in EOM of every mail so far, as the milter logged it."""
+        log = self.services.part("milter").log
+        return [float(found) for found in _ENTRY.findall(log.read_bytes())]
+
+    def processor_seconds(self) -> dict[str, float]:
+        """Return the processor seconds that each program of this station has used: postfix, milter, sync, rspamd."""
+        processes = list(processes_in(self.postfix.folder).items())
+        if self._rspamd is not None:
+            # It writes its title over its environment, by which a sandbox's processes are known.
+            processes += [(pid, "rspamd") for pid in (self._rspamd.pid, *children_of(self._rspamd.pid))]
+        return seconds_by_name(dict(processes).items())
+
+    def settle(self, seconds: float = 600) -> None:
+        """Return when all is delivered and, where the worker runs, recorded: the next run must not compete with it."""
+        wait_until(f"{self.kind}: an empty queue", lambda: not self.postfix.queue().strip(), seconds, 0.1)
+        if self.kind == "worker":
+            wait_until(f"{self.kind}: an empty journal", lambda: self.waiting() == 0, seconds, 0.1)
+
+    def waiting(self) -> int:
+        """Return how many entries are in the journal."""
+        return sum(1 for _ in (self.services.settings.journal_dir / "new").iterdir())
