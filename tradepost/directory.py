@@ -42,6 +42,7 @@ __all__ = [
     "encode_fact",
     "id_digest",
     "load_fact_key",
+    "storable",
     "thread_fact_key",
 ]
 
@@ -120,6 +121,11 @@ def claim_key(claim: str) -> str:
 
 
 POLICY_KEY = "policy"
+
+
+def storable(key: str) -> str:
+    """Return the key as UTF-8 can hold it: addresses from broken mail hold halves of characters."""
+    return key if key.isascii() else key.encode("utf-8", "backslashreplace").decode()
 
 
 def id_digest(message_id: str) -> str:

@@ -19,8 +19,9 @@ from tradepost.directory import (
     Unknown,
     claim_key,
     decode_fact,
+    storable,
 )
-from tradepost.local_directory_writer import LocalDirectoryWriter, inode_of, storable
+from tradepost.local_directory_writer import LocalDirectoryWriter, inode_of
 from tradepost.metrics import Unanswered, count_unknown
 from tradepost.policy import Policy
 from tradepost.sqlite import connect, sqlite3

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tradepost.directory import Change, DirectoryError
+from tradepost.directory import Change, DirectoryError, storable
 from tradepost.sqlite import connect, sqlite3
 
 _SCHEMA = """
@@ -152,8 +152,3 @@ def inode_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return stat.st_dev, stat.st_ino
-
-
-def storable(key: str) -> str:
-    """Return the key as SQLite can hold it: addresses from broken mail hold halves of characters."""
-    return key if key.isascii() else key.encode("utf-8", "backslashreplace").decode()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one door to Redis: a client for any [redis] url, and the names of our keys.
+"""The one door to Redis: a client for any [redis] url (and what tradepost.redis_url knows of it).
 
 Importing this costs a process some 20 MB: where no Redis is configured, import it late or not at all.
 """
@@ -13,7 +13,14 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from tradepost.redis_url import RedisRefused, Topology, parse_redis_url, read_password, refuse_insecure
+from tradepost.redis_url import (
+    RedisRefused,
+    Topology,
+    check_redis,
+    key_of,
+    read_password,
+    shown_address,
+)
 from tradepost.settings import RedisSettings
 
 __all__ = ["RedisClient", "RedisRefused", "key_of", "open_redis", "shown_address"]
@@ -34,9 +41,7 @@ def open_redis(
 
     Raises RedisRefused; a cluster is asked for its nodes at once, so redis.RedisError too.
     """
-    address = parse_redis_url(settings.url)
-    password = read_password("password_file", settings.password_file)
-    refuse_insecure(settings, address, password)
+    address, password = check_redis(settings)
     timeout_seconds = _DEFAULT_SECONDS if timeout_seconds is None else timeout_seconds
     common: dict[str, Any] = {
         "socket_timeout": timeout_seconds,
@@ -65,14 +70,3 @@ def open_redis(
         return redis.Redis(unix_socket_path=address.path, **common, **login)
     host, port = address.hosts[0]
     return redis.Redis(host=host, port=port, db=address.database, **common, **login)
-
-
-def key_of(settings: RedisSettings, *words: str) -> str:
-    """Return a key's name, {prefix}:word:word.  In braces the prefix alone chooses the slot: a cluster keeps all together."""
-    return ":".join((f"{{{settings.prefix}}}", *words))
-
-
-def shown_address(settings: RedisSettings) -> str:
-    """Return the URL for logs and terminals, without anything in it that should not have been there."""
-    scheme, divider, rest = settings.url.partition("://")
-    return f"{scheme}{divider}{rest.rpartition('@')[2]}"

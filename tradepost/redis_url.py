@@ -120,6 +120,14 @@ def read_password(setting: str, path: str) -> str | None:
     return password
 
 
+def check_redis(settings: RedisSettings) -> tuple[RedisAddress, str | None]:
+    """Return the address and the password to use there.  Raises RedisRefused for whatever is wrong in [redis]."""
+    address = parse_redis_url(settings.url)
+    password = read_password("password_file", settings.password_file)
+    refuse_insecure(settings, address, password)
+    return address, password
+
+
 def refuse_insecure(settings: RedisSettings, address: RedisAddress, password: str | None) -> None:
     """Whole mails and the customers' names pass through Redis.  Raises RedisRefused where others could read or send them.
 
@@ -149,3 +157,14 @@ def is_loopback(host: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return all(ipaddress.ip_address(str(address[4][0]).partition("%")[0]).is_loopback for address in found)
+
+
+def key_of(settings: RedisSettings, *words: str) -> str:
+    """Return a key's name, {prefix}:word:word.  In braces the prefix alone chooses the slot: a cluster keeps all together."""
+    return ":".join((f"{{{settings.prefix}}}", *words))
+
+
+def shown_address(settings: RedisSettings) -> str:
+    """Return the URL for logs and terminals, without anything in it that should not have been there."""
+    scheme, divider, rest = settings.url.partition("://")
+    return f"{scheme}{divider}{rest.rpartition('@')[2]}"
