@@ -47,7 +47,7 @@ def _check_revision() -> None:
     if fetch_revision(room().database) != room().revision:
         check_schema(room().database)
         raise DatabaseError(
-            f"{room().database.path}: the schema was changed while this ran; start 'tradepost web' again"
+            f"{room().database.name}: the schema was changed while this ran; start 'tradepost web' again"
         )
 
 

@@ -82,7 +82,7 @@ def sync(invocation: Invocation, once: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     with ready_database(settings) as opened, WorkerLock(settings.paths.state / "worker.lock"):
         worker = make_worker(settings, opened, stop)
-        log.info("recording %s into %s", settings.journal_dir, opened.path)
+        log.info("recording %s into %s", settings.journal_dir, opened.name)
         try:
             if once:
                 click.echo(f"recorded: {worker.drain()}")
@@ -105,7 +105,7 @@ def upgrade(invocation: Invocation) -> None:
         before = fetch_revision(opened)
         if before != head_revision():
             upgrade_schema(opened)
-        click.echo(f"{opened.path}: schema {before or 'none'} -> {fetch_revision(opened)}")
+        click.echo(f"{opened.name}: schema {before or 'none'} -> {fetch_revision(opened)}")
 
 
 @database.command("downgrade")
@@ -117,10 +117,10 @@ def downgrade(invocation: Invocation, revision: str, yes: bool) -> None:
     with closing(open_database(invocation.settings.database_url)) as opened:
         if not yes:
             click.confirm(
-                f"{opened.path}: records that revision {revision} does not know will be lost.  Go on?", abort=True
+                f"{opened.name}: records that revision {revision} does not know will be lost.  Go on?", abort=True
             )
         downgrade_schema(opened, revision)
-        click.echo(f"{opened.path}: schema -> {fetch_revision(opened) or 'none'}")
+        click.echo(f"{opened.name}: schema -> {fetch_revision(opened) or 'none'}")
 
 
 @database.command("check")
@@ -128,7 +128,7 @@ def downgrade(invocation: Invocation, revision: str, yes: bool) -> None:
 def check(invocation: Invocation) -> None:
     """Say whether the database can be used."""
     with ready_database(invocation.settings) as opened:
-        click.echo(f"{opened.path}: schema {fetch_revision(opened)}, fits this program")
+        click.echo(f"{opened.name}: schema {fetch_revision(opened)}, fits this program")
 
 
 @click.group()

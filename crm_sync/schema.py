@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.orm import Session
 
-from crm_sync.database import Database, DatabaseError, explained
+from crm_sync.database import Database, DatabaseError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -45,15 +45,15 @@ def check_schema(database: Database) -> None:
     if found == wanted:
         return
     if found is None:
-        raise DatabaseError(f"{database.path}: the database is empty; run 'tradepost database upgrade'")
+        raise DatabaseError(f"{database.name}: the database is empty; run 'tradepost database upgrade'")
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found in known:
         raise DatabaseError(
-            f"{database.path}: the schema is too old ({found}, this program needs {wanted}); "
+            f"{database.name}: the schema is too old ({found}, this program needs {wanted}); "
             "run 'tradepost database upgrade'"
         )
     raise DatabaseError(
-        f"{database.path}: the schema is too new ({found}, this program knows up to {wanted}); "
+        f"{database.name}: the schema is too new ({found}, this program knows up to {wanted}); "
         "install the tradepost that wrote it, or restore the backup made before the upgrade"
     )
 
@@ -70,21 +70,9 @@ def downgrade_schema(database: Database, revision: str) -> None:
 
 def _migrate(database: Database, revision: str, move: Callable[[Config, str], None]) -> None:
     config = _config()
-    with explained(database.path), database.writer.connect() as connection:
-        # Rebuilding a table drops the old one; with foreign keys on, that would delete what refers to it.  The switch
-        # is void inside a transaction, so it is thrown on the raw connection before one begins.
-        raw = connection.connection.driver_connection
-        assert raw is not None
-        raw.execute("PRAGMA foreign_keys=OFF")
+    with database.migrating() as connection:
+        config.attributes["connection"] = connection
         try:
-            with connection.begin():
-                config.attributes["connection"] = connection
-                try:
-                    move(config, revision)
-                except CommandError as error:
-                    raise DatabaseError(f"{database.path}: {error}; 'tradepost database check' says more") from error
-                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-                if broken:
-                    raise DatabaseError(f"{database.path}: the migration would leave {len(broken)} dangling rows")
-        finally:
-            raw.execute("PRAGMA foreign_keys=ON")
+            move(config, revision)
+        except CommandError as error:
+            raise DatabaseError(f"{database.name}: {error}; 'tradepost database check' says more") from error

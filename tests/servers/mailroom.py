@@ -3,14 +3,14 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from record_servers import SQLITE, RecordServer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -24,7 +24,7 @@ from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.models.people import Person
 from crm_sync.projector import Projector
-from crm_sync.schema import upgrade_schema
+from crm_sync.sources import JournalSource
 from crm_sync.worker import Follower, Worker
 from tradepost.analysis import Extract
 from tradepost.arrival import Arrival as Seen
@@ -130,16 +130,9 @@ def reply(operator: str = ANN, to: str = "buyer@acme.example", **changes: Any) -
     return replace(mail, **changes)
 
 
-@lru_cache
-def _fresh_database() -> bytes:
-    """Return a migrated database that knows the company; migrating for every test would cost more than the tests."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "db"
-        with closing(open_database(f"sqlite:///{path}", create=True)) as database:
-            upgrade_schema(database)
-            with database.writing() as session:
-                apply_company(session, parse_company(COMPANY, "company"))
-        return path.read_bytes()
+def _hire(database: Database) -> None:
+    with database.writing() as session:
+        apply_company(session, parse_company(COMPANY, "company"))
 
 
 @dataclass
@@ -147,16 +140,16 @@ class MailRoom:
     """The recording side.  `clock` moves by a minute with every mail posted."""
 
     root: Path
+    server: RecordServer = SQLITE
+    url: str = ""  # of a database that is there already; empty: a new one
     follower: Follower | None = None
     settings: WorkerSettings = field(default_factory=lambda: WorkerSettings(batch_ms=60_000))
     clock: datetime = START
-    is_new: bool = True
 
     def __post_init__(self) -> None:
-        path = self.root / "tradepost.sqlite"
-        if self.is_new:
-            path.write_bytes(_fresh_database())
-        self.database: Database = open_database(f"sqlite:///{path}", busy_ms=200)
+        self._is_own = not self.url
+        self.url = self.url or self.server.new(self.root, _hire)
+        self.database: Database = open_database(self.url, busy_ms=200)
         self.journal = Journal(self.root / "journal", Reserve(0, 0))
         self.journal.create()
         self.directory_file = self.root / "directory.sqlite"
@@ -169,7 +162,7 @@ class MailRoom:
         """Return another worker on the same folder, as after a restart."""
         return kind(
             database=self.database,
-            journal=self.journal,
+            source=JournalSource(self.journal, self.stop),
             blobs=BlobStore(self.blobs.root),
             read=partial(parse_message, payloads=True),
             analyst=PlainAnalyst(),
@@ -231,6 +224,8 @@ class MailRoom:
         self.worker.close()
         self.blobs.close()
         self.database.close()
+        if self._is_own:
+            self.server.drop(self.url)
 
 
 @dataclass

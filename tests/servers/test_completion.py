@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mailroom import ANN, BOB, COMPANY, EVE, OWNER_FIELDS, START, Mail, MailRoom, reply
+from record_servers import RecordServer
 from sqlalchemy import update
 
 from crm_sync.company import apply_company, apply_rules
@@ -18,8 +19,8 @@ from tradepost.verdict import Direction
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[MailRoom]:
-    room = MailRoom(tmp_path)
+def room(tmp_path: Path, server: RecordServer) -> Iterator[MailRoom]:
+    room = MailRoom(tmp_path, server)
     yield room
     room.close()
 

@@ -113,7 +113,9 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
         open_database(f"sqlite:///{tmp_path / 'db'}")
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:secret@h/d", "sqlite://", "nonsense"])
+@pytest.mark.parametrize(
+    "url", ["mysql://u:secret@h/d", "postgresql+asyncpg://u:secret@h/d", "sqlite://", "nonsense:secret"]
+)
 def test_another_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(DatabaseError, match="write sqlite:////absolute/path") as caught:
         open_database(url)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mailroom import ANN, BOB, COMPANY, Mail, MailRoom, reply
+from record_servers import RecordServer
 from sqlalchemy import delete, func, select
 
 from crm_sync.company import apply_company
@@ -31,8 +32,8 @@ from tradepost.directory import (
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[MailRoom]:
-    room = MailRoom(tmp_path)
+def room(tmp_path: Path, server: RecordServer) -> Iterator[MailRoom]:
+    room = MailRoom(tmp_path, server)
     yield room
     room.close()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mailroom import ANN, BOB, Mail, MailRoom, reply
+from record_servers import RecordServer
 from sqlalchemy import select
 
 from crm_sync.models.conversations import ConversationPool
@@ -15,8 +16,8 @@ from tradepost.verdict import Direction, Recording
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[MailRoom]:
-    room = MailRoom(tmp_path)
+def room(tmp_path: Path, server: RecordServer) -> Iterator[MailRoom]:
+    room = MailRoom(tmp_path, server)
     yield room
     room.close()
 

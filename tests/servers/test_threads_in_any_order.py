@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailroom import ANN, BOB, Mail, MailRoom, reply
+from record_servers import RecordServer
 from sqlalchemy import func, select
 
 from crm_sync.models.conversations import Conversation, MessageAnchor
@@ -44,10 +45,10 @@ def posted(draw: st.DrawFn) -> tuple[list[Mail], list[int]]:
 
 @settings(max_examples=20 * SOAK, deadline=None)
 @given(posted())
-def test_one_thread_ends_in_one_conversation(case: tuple[list[Mail], list[int]]) -> None:
+def test_one_thread_ends_in_one_conversation(server: RecordServer, case: tuple[list[Mail], list[int]]) -> None:
     mails, sizes = case
     with TemporaryDirectory() as folder:
-        room = MailRoom(Path(folder))
+        room = MailRoom(Path(folder), server)
         entries: list[str] = []
         while mails:
             size, *sizes = sizes
@@ -72,7 +73,7 @@ def test_one_thread_ends_in_one_conversation(case: tuple[list[Mail], list[int]])
 
 @settings(max_examples=10 * SOAK, deadline=None)
 @given(st.permutations([0, 1, 2, 3, 4]))
-def test_a_stranger_stays_outside_in_any_order(order: Sequence[int]) -> None:
+def test_a_stranger_stays_outside_in_any_order(server: RecordServer, order: Sequence[int]) -> None:
     mails = [
         Mail(),
         reply(ANN, references=("<1@acme.example>",), missing=(), owner=ANN),
@@ -83,7 +84,7 @@ def test_a_stranger_stays_outside_in_any_order(order: Sequence[int]) -> None:
         Mail(sender="spy@rival.example", message_id="<r1@own.example>", text="I use your id."),
     ]
     with TemporaryDirectory() as folder:
-        room = MailRoom(Path(folder))
+        room = MailRoom(Path(folder), server)
         found = dict(zip(order, room.record(*(mails[number] for number in order)), strict=True))
         with room.looking() as look:
             ours = look.all_conversations([found[0], found[1], found[2]])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from mailroom import BOB, Mail, MailRoom, reply
+from record_servers import RecordServer
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,15 @@ from tradepost.sqlite import connect
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[MailRoom]:
+def room(tmp_path: Path, server: RecordServer) -> Iterator[MailRoom]:
+    room = MailRoom(tmp_path, server)
+    yield room
+    room.close()
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> Iterator[MailRoom]:
+    """A room on SQLite, for what can only happen to a file."""
     room = MailRoom(tmp_path)
     yield room
     room.close()
@@ -142,27 +151,27 @@ def test_a_letter_that_only_the_database_refuses_is_found_among_its_batch(
         assert look.count(Arrival) == 4
 
 
-def test_a_locked_database_ends_the_worker_with_one_line_and_keeps_the_mail(room: MailRoom) -> None:
-    entry = room.post(Mail())
-    other = connect(room.database.path, busy_ms=100)
+def test_a_locked_database_ends_the_worker_with_one_line_and_keeps_the_mail(on_file: MailRoom) -> None:
+    entry = on_file.post(Mail())
+    other = connect(Path(on_file.database.name), busy_ms=100)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseError, match="another program holds the database"):
-        room.worker.step()
+        on_file.worker.step()
     other.execute("ROLLBACK")
     other.close()
-    assert room.journal.waiting() == [entry]
-    room.new_worker().drain()
-    with room.looking() as look:
+    assert on_file.journal.waiting() == [entry]
+    on_file.new_worker().drain()
+    with on_file.looking() as look:
         assert look.message(entry)
 
 
-def test_a_deleted_database_ends_the_worker_and_keeps_the_mail(room: MailRoom) -> None:
-    entry = room.post(Mail())
-    room.database.path.unlink()
+def test_a_deleted_database_ends_the_worker_and_keeps_the_mail(on_file: MailRoom) -> None:
+    entry = on_file.post(Mail())
+    Path(on_file.database.name).unlink()
     with pytest.raises(DatabaseError, match="there is no database"):
-        room.worker.step()
-    assert room.journal.waiting() == [entry]
-    assert list(room.journal.failures()) == []
+        on_file.worker.step()
+    assert on_file.journal.waiting() == [entry]
+    assert list(on_file.journal.failures()) == []
 
 
 def test_a_blob_store_that_can_not_be_written_ends_the_worker_before_the_commit(room: MailRoom) -> None:
@@ -190,16 +199,16 @@ def test_told_to_stop_it_finishes_what_it_read(room: MailRoom) -> None:
         assert look.message(first)
 
 
-def test_no_commit_holds_more_mails_than_set(tmp_path: Path) -> None:
-    room = MailRoom(tmp_path, settings=WorkerSettings(batch_mails=3, batch_ms=60_000))
+def test_no_commit_holds_more_mails_than_set(tmp_path: Path, server: RecordServer) -> None:
+    room = MailRoom(tmp_path, server, settings=WorkerSettings(batch_mails=3, batch_ms=60_000))
     for number in range(7):
         room.post(Mail(message_id=f"<{number}@acme.example>"))
     assert [room.worker.step() for _ in range(4)] == [3, 3, 1, 0]
     room.close()
 
 
-def test_no_commit_waits_longer_than_set(tmp_path: Path) -> None:
-    room = MailRoom(tmp_path, settings=WorkerSettings(batch_mails=50, batch_ms=1))
+def test_no_commit_waits_longer_than_set(tmp_path: Path, server: RecordServer) -> None:
+    room = MailRoom(tmp_path, server, settings=WorkerSettings(batch_mails=50, batch_ms=1))
 
     class Slow(Worker):
         def _read_letter(self, entry: object) -> Letter:
@@ -213,7 +222,7 @@ def test_no_commit_waits_longer_than_set(tmp_path: Path) -> None:
     room.close()
 
 
-def test_the_follower_is_asked_between_batches_in_its_own_transaction(tmp_path: Path) -> None:
+def test_the_follower_is_asked_between_batches_in_its_own_transaction(tmp_path: Path, server: RecordServer) -> None:
     class Confirms:
         polls = 0
         is_open = True
@@ -228,7 +237,7 @@ def test_the_follower_is_asked_between_batches_in_its_own_transaction(tmp_path: 
             )
 
     follower = Confirms()
-    room = MailRoom(tmp_path, follower=follower)
+    room = MailRoom(tmp_path, server, follower=follower)
     [entry] = room.record(Mail())
     assert follower.polls >= 1
     with room.looking() as look:
@@ -270,18 +279,20 @@ import sys
 sys.path[:0] = sys.argv[1:3]
 from pathlib import Path
 import mailroom
-room = mailroom.MailRoom(Path(sys.argv[3]), is_new=False)
+room = mailroom.MailRoom(Path(sys.argv[3]), url=sys.argv[4])
 room.worker.run()
 """
 
 
-def test_killed_at_random_moments_every_mail_is_recorded_once(tmp_path: Path) -> None:
+def test_killed_at_random_moments_every_mail_is_recorded_once(tmp_path: Path, server: RecordServer) -> None:
     """SIGKILL from outside, six times, while 120 mails are recorded."""
-    room = MailRoom(tmp_path)
+    room = MailRoom(tmp_path, server)
     entries = [room.post(Mail(message_id=f"<{n}@acme.example>", text=f"Mail {n}")) for n in range(120)]
     here = Path(__file__).parent
     for turn in range(6):
-        process = subprocess.Popen((sys.executable, "-c", _SERVE, str(here.parents[1]), str(here), str(tmp_path)))
+        process = subprocess.Popen(
+            (sys.executable, "-c", _SERVE, str(here.parents[1]), str(here), str(tmp_path), room.url)
+        )
         deadline = time.monotonic() + 20
         waiting = len(room.journal.waiting())
         while time.monotonic() < deadline and len(room.journal.waiting()) == waiting and waiting:

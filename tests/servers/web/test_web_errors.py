@@ -2,6 +2,7 @@
 """What goes wrong is a page that says what to do; every answer carries the headers that keep browsers safe."""
 
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -63,7 +64,7 @@ def test_a_locked_database_is_a_page_that_names_the_cause(
 
 def test_a_deleted_database_is_a_page_that_names_the_way_out(company: Company, sign_in: SignIn) -> None:
     browser = sign_in("chen")
-    company.database.path.unlink()
+    Path(company.database.name).unlink()
     answer = browser.get("/")
     assert answer.status_code == 503
     assert "there is no database" in answer.text

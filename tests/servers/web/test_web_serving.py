@@ -122,7 +122,7 @@ def test_a_database_that_will_not_do_is_one_clear_line(config: Path, database: D
 
 
 def test_without_a_database_it_says_how_to_make_one(config: Path, database: Database) -> None:
-    database.path.unlink()
+    Path(database.name).unlink()
     refused = run(config)
     assert refused.returncode == 1
     assert "'tradepost database upgrade' makes one" in refused.stderr
