@@ -33,6 +33,7 @@ __all__ = [
     "SeenList",
     "Sighting",
     "prune_seen",
+    "read_head",
     "read_seen",
     "sync_folder",
 ]
@@ -235,16 +236,8 @@ class Journal:
             raise UnreadableEntry("is a folder")
         with open(path, "rb") as file:
             line = file.readline(HEAD_LIMIT)
-            if not line.endswith(b"\n"):
-                raise UnreadableEntry("first line is cut short")
-            arrival = decode_arrival(line)
-            offset = file.tell()
-            size = os.fstat(file.fileno()).st_size - offset
-        if size != arrival.raw_bytes:
-            raise UnreadableEntry(f"entry holds {size} message bytes, its first line says {arrival.raw_bytes}")
-        if arrival.entry_id != entry_id:
-            raise UnreadableEntry(f"entry calls itself {arrival.entry_id}")
-        return Entry(path, arrival, offset)
+            arrival = read_head(line, entry_id, os.fstat(file.fileno()).st_size)
+        return Entry(path, arrival, len(line))
 
     def acknowledge(self, entry_ids: Iterable[str]) -> None:
         """Remove entries.  Only after the commit that recorded them is durable; an id already gone is no error."""
@@ -296,6 +289,19 @@ class Journal:
         oldest = 0.0 if born_at is None else max(0.0, time.time() - born_at)
         failed = sum(1 for name in os.listdir(self.failed) if not name.endswith(".reason"))
         return Depth(len(names), oldest, failed)
+
+
+def read_head(line: bytes, entry_id: str, octets: int) -> Arrival:
+    """Read the first line of an entry of that many bytes.  Raises UnreadableEntry."""
+    if not line.endswith(b"\n"):
+        raise UnreadableEntry("first line is cut short")
+    arrival = decode_arrival(line)
+    size = octets - len(line)
+    if size != arrival.raw_bytes:
+        raise UnreadableEntry(f"entry holds {size} message bytes, its first line says {arrival.raw_bytes}")
+    if arrival.entry_id != entry_id:
+        raise UnreadableEntry(f"entry calls itself {arrival.entry_id}")
+    return arrival
 
 
 def sync_folder(folder: Path) -> None:

@@ -32,6 +32,7 @@ class Stage(StrEnum):
     EXTRACT = "extract"
     CONFIRM = "confirm"
     PROJECT = "project"
+    STREAM = "stream"  # Redis away or full: the journal keeps the mail
     OTHER = "other"
 
 
@@ -74,6 +75,15 @@ class Outcome(StrEnum):
     AGAIN = "again"  # the same entry once more: nothing changed
 
 
+class Shipped(StrEnum):
+    """What became of journal entries on their way to the workers."""
+
+    SHIPPED = "shipped"
+    AGAIN = "again"  # lost on the way, shipped once more
+    DONE = "done"  # a worker recorded it
+    DEAD = "dead"  # no worker can record it: in failed/
+
+
 class Confirmation(StrEnum):
     """What Postfix said about a journaled mail."""
 
@@ -100,6 +110,7 @@ _restarts = Counter("tradepost_child_restarts_total", "Milter children started a
 _journal_full = Counter("tradepost_journal_full_total", "Mails passed without journal: reserve reached.")
 _recorded = Counter("tradepost_recorded_total", "Journal entries recorded.", ["outcome"])
 _shunted = Counter("tradepost_shunted_total", "Journal entries put into failed/.")
+_shipped = Counter("tradepost_shipped_total", "Journal entries on their way to the workers.", ["outcome"])
 _confirmed = Counter("tradepost_confirmations_total", "Entries by Postfix's word.", ["word"])
 
 # livemax: only one process of a host knows each of these, all others hold the 0 they started with.
@@ -113,6 +124,19 @@ _wanted = Gauge("tradepost_milter_children_wanted", "Milter children wanted.", m
 _silence = Gauge("tradepost_milter_child_silence_seconds", "Longest time in one callback.", multiprocess_mode="livemax")
 
 
+_stream_length = Gauge("tradepost_stream_entries", "Entries in the stream of mail.", multiprocess_mode="livemax")
+_stream_pending = Gauge("tradepost_stream_pending", "Of them with a worker.", multiprocess_mode="livemax")
+_stream_oldest = Gauge("tradepost_stream_oldest_seconds", "Age of the oldest of them.", multiprocess_mode="livemax")
+_ship_waiting = Gauge("tradepost_shipper_waiting_entries", "Entries not shipped yet.", multiprocess_mode="livemax")
+_ship_waiting_bytes = Gauge("tradepost_shipper_waiting_bytes", "Bytes of them.", multiprocess_mode="livemax")
+_ship_flying = Gauge("tradepost_shipper_in_flight_entries", "Shipped, not acknowledged.", multiprocess_mode="livemax")
+_ship_flying_bytes = Gauge(
+    "tradepost_shipper_in_flight_bytes", "Bytes Redis holds of them.", multiprocess_mode="livemax"
+)
+_shipper_at = Gauge("tradepost_shipper_heartbeat_seconds", "Unix time of last word.", multiprocess_mode="livemax")
+_served_at = Gauge("tradepost_shipper_served_seconds", "Unix time Redis last served it.", multiprocess_mode="livemax")
+
+
 def _start_at_zero() -> None:
     """Make every series, so that none appears only with its first failure."""
     for labels in product(Direction, _CATEGORY_LABELS, _PRIORITY_LABELS):
@@ -124,6 +148,7 @@ def _start_at_zero() -> None:
         (_restarts, Restart),
         (_recorded, Outcome),
         (_confirmed, Confirmation),
+        (_shipped, Shipped),
     ):
         for label in closed:
             counter.labels(label.value)
@@ -217,3 +242,28 @@ def report_milter(children: int, wanted: int, silence_seconds: float) -> None:
         _wanted.set(wanted)
         _silence.set(silence_seconds)
         _milter_at.set(time.time())
+
+
+def count_shipped(outcome: Shipped, entries: int = 1) -> None:
+    """Count entries on their way to the workers."""
+    if is_ready():
+        _shipped.labels(outcome.value).inc(entries)
+
+
+def report_stream(entries: int, pending: int, oldest_seconds: float) -> None:
+    """What a worker sees of the stream of mail."""
+    if is_ready():
+        _stream_length.set(entries)
+        _stream_pending.set(pending)
+        _stream_oldest.set(oldest_seconds)
+
+
+def report_shipper(entries: int, octets: int, in_flight: int, in_flight_octets: int, served_at: float | None) -> None:
+    """The shipper is alive: call it every few seconds.  `served_at`: Unix time when Redis last served it; None: never."""
+    if is_ready():
+        _ship_waiting.set(entries)
+        _ship_waiting_bytes.set(octets)
+        _ship_flying.set(in_flight)
+        _ship_flying_bytes.set(in_flight_octets)
+        _served_at.set(served_at or 0.0)
+        _shipper_at.set(time.time())
