@@ -20,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.classify import measure_classify, show_classify
 from bench.eom import measure_eom, show_eom, worst
 from bench.headline import judge, make_headline
 from bench.machine import describe_machine
@@ -54,8 +55,13 @@ def _of_eom(found: Any) -> dict[str, float]:
     return {"eom_ms_p50": p50, "eom_ms_p99": p99, "eom_10mb_ms": found["by_octets"][10_000_000]["max"]}
 
 
+def _of_classify(found: Any) -> dict[str, float]:
+    return {"classify_ms_p50": found["label_ms"]["p50"]}
+
+
 PARTS: dict[str, Part] = {
     "rules": Part(measure_rules, show_rules, {"rounds": 100}),
+    "classify": Part(measure_classify, show_classify, {"letters": 600}, _of_classify),
     "eom": Part(
         measure_eom,
         show_eom,
