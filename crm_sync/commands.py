@@ -25,8 +25,8 @@ from crm_sync.schema import check_schema, downgrade_schema, fetch_revision, head
 from crm_sync.worker import Worker
 from tradepost.analysis import load_analyst
 from tradepost.cli import Invocation
+from tradepost.directory_choice import directory_name, open_directory, open_directory_writer
 from tradepost.journal import Journal
-from tradepost.local_directory import LocalDirectory, LocalDirectoryWriter
 from tradepost.mime_reading import parse_message
 from tradepost.policy import Policy
 from tradepost.rules import compile_rules, parse_rules
@@ -47,8 +47,8 @@ def ready_database(settings: Settings) -> Iterator[Database]:
 
 
 def make_projector(settings: Settings, opened: Database) -> Projector:
-    """Wire the projector to this host's directory."""
-    return Projector(opened, partial(LocalDirectoryWriter, settings.directory_file), lambda: datetime.now(UTC))
+    """Wire the projector to the directory the settings name."""
+    return Projector(opened, partial(open_directory_writer, settings), lambda: datetime.now(UTC))
 
 
 def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> Worker:
@@ -214,10 +214,10 @@ def rebuild(invocation: Invocation) -> None:
 def state(invocation: Invocation) -> None:
     """Print what the milter's directory knows of itself; status 1 when it can't answer."""
     settings = invocation.settings
-    with closing(LocalDirectory(settings.directory_file, deadline_ms=1000)) as found:
+    with closing(open_directory(settings, deadline_ms=1000)) as found:
         mark, policy = found.state(), found.policy()
     if mark is None:
-        click.echo(f"{settings.directory_file}: no generation; 'tradepost directory rebuild' writes one")
+        click.echo(f"{directory_name(settings)}: no generation; 'tradepost directory rebuild' writes one")
         raise click.exceptions.Exit(1)
     age = (datetime.now(UTC) - mark.projected_at).total_seconds()
     is_stale = age > settings.directory.stale_after_seconds

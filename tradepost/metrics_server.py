@@ -22,6 +22,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 import tradepost.metrics  # noqa: F401 - makes every series, so that all stand at 0 before any mail came
 from tradepost.cli import Invocation
+from tradepost.directory_choice import open_directory
 from tradepost.errors import Refusal
 from tradepost.health import (
     DirectoryReading,
@@ -34,7 +35,6 @@ from tradepost.health import (
     judge,
 )
 from tradepost.journal import Journal, JournalFull, Reserve
-from tradepost.local_directory import LocalDirectory
 from tradepost.metrics_sum import SharedCounts
 from tradepost.settings import Settings
 
@@ -49,7 +49,7 @@ class Observer:
         self._journal = Journal(
             settings.journal_dir, Reserve(settings.journal.reserve_bytes, settings.journal.reserve_percent)
         )
-        self._directory = LocalDirectory(settings.directory_file, deadline_ms=1000)
+        self._directory = open_directory(settings, deadline_ms=1000)
         self._counts = SharedCounts(settings.metrics_dir)
 
     def read(self) -> Readings:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tradepost.analysis import Analyst, load_analyst
+from tradepost.directory_choice import load_directory, open_directory
 from tradepost.errors import Refusal
 from tradepost.journal import Journal, Reserve, SeenList, prune_seen
-from tradepost.local_directory import LocalDirectory
 from tradepost.message import Message
 from tradepost.mime_reading import parse_fields
 from tradepost.settings import Settings
@@ -55,6 +55,7 @@ def read_or_make_key(path: Path) -> bytes:
 def prepare(settings: Settings) -> Serve:
     """Load what children share (the model above all) and return how a child serves.  Starts no thread."""
     analyst = load_analyst()
+    load_directory(settings)
     key = read_or_make_key(settings.key_file)
     journal = open_journal(settings)
     journal.create()
@@ -72,11 +73,7 @@ def prepare(settings: Settings) -> Serve:
 
 def build_engine(settings: Settings, analyst: Analyst, key: bytes, journal: Journal, pulse: Pulse) -> Engine:
     """Open what one child needs: directory, policy follower, thinking threads.  After the fork only."""
-    directory = LocalDirectory(
-        settings.directory_file,
-        deadline_ms=settings.directory.deadline_ms,
-        stale_after_seconds=settings.directory.stale_after_seconds,
-    )
+    directory = open_directory(settings)
     policies = PolicySource(directory)
     policies.refresh()
     threading.Thread(target=policies.follow, args=(threading.Event(),), daemon=True, name="policy").start()

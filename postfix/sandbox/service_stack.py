@@ -21,7 +21,7 @@ from typing import Self
 from postfix.sandbox.private_postfix import PrivatePostfix
 from postfix.sandbox.processes import Identity, Program, SandboxError, free_port, wait_until
 from postfix.sandbox.runtime import find_runtime
-from tradepost.local_directory import LocalDirectory
+from tradepost.directory_choice import open_directory
 from tradepost.settings import Settings, load_settings
 
 Tables = Mapping[str, Mapping[str, object]]
@@ -203,9 +203,9 @@ class ServiceStack:
         return _page_answers(f"{self.metrics_url}/healthz" if name == "metrics" else self.web_url)
 
     def _projected_at(self) -> float:
-        directory = LocalDirectory(self.settings.directory_file, deadline_ms=1000)
+        directory = open_directory(self.settings, deadline_ms=1000)
         try:
-            state = directory.state() if self.settings.directory_file.exists() else None
+            state = directory.state()
             return state.projected_at.timestamp() if state else -1.0
         finally:
             directory.close()
