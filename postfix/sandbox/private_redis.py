@@ -30,6 +30,7 @@ class PrivateRedis:
         }
         lines = [f'{name} "{value}"' if not value else f"{name} {value}" for name, value in directives.items()]
         self._text = "\n".join(lines) + "\n"
+        self._words: tuple[str, ...] = ()
         self._program: Program | None = None
 
     @property
@@ -43,7 +44,7 @@ class PrivateRedis:
         self.folder.mkdir(parents=True, exist_ok=True)
         configuration = self.folder / "redis.conf"
         configuration.write_text(self._text, encoding="utf-8")
-        command = (find_program("redis-server", "redis-server"), str(configuration))
+        command = (find_program("redis-server", "redis-server"), str(configuration), *self._words)
         self._program = Program("redis", command, self.folder / "redis.log", folder=self.folder)
         self._program.start()
         wait_until(f"redis on port {self.port}", self._answers, 15)
@@ -68,3 +69,18 @@ class PrivateRedis:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class PrivateSentinel(PrivateRedis):
+    """A Sentinel that watches one private Redis and makes a replica of it the master when that is gone for half a second."""
+
+    def __init__(self, folder: Path, *, master_port: int, service: str = "mail") -> None:
+        super().__init__(folder)
+        self.url = f"redis+sentinel://127.0.0.1:{self.port}/0/{service}"
+        self._words = ("--sentinel",)
+        self._text = (
+            f"bind 127.0.0.1\nport {self.port}\ndir {folder}\n"
+            f"sentinel monitor {service} 127.0.0.1 {master_port} 1\n"
+            f"sentinel down-after-milliseconds {service} 500\n"
+            f"sentinel failover-timeout {service} 3000\n"
+        )
