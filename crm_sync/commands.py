@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from crm_sync.company import apply_company, apply_rules
 from crm_sync.company_file import parse_company, read_toml
 from crm_sync.confirmation import make_confirmer
 from crm_sync.database import Database, WorkerLock, open_database
+from crm_sync.host_follower import HostFollower, follow_only
 from crm_sync.policy_store import fetch_policy, fetch_rules
 from crm_sync.projector import Projector
 from crm_sync.reconcile_command import reconcile
 from crm_sync.schema import check_schema, downgrade_schema, fetch_revision, head_revision, upgrade_schema
+from crm_sync.sources import JournalSource, Source
 from crm_sync.worker import Worker
 from tradepost.analysis import load_analyst
 from tradepost.cli import Invocation
@@ -48,39 +50,70 @@ def ready_database(settings: Settings) -> Iterator[Database]:
 
 def make_projector(settings: Settings, opened: Database) -> Projector:
     """Wire the projector to the directory the settings name."""
-    return Projector(opened, partial(open_directory_writer, settings), lambda: datetime.now(UTC))
+    # Hosts may write Redis's address differently: of one installation there is one.
+    name = "redis" if settings.redis.url else f"{settings.host.instance} {settings.directory_file}"
+    return Projector(opened, partial(open_directory_writer, settings), lambda: datetime.now(UTC), name)
+
+
+def open_source(settings: Settings, stop: threading.Event) -> Source:
+    """Open what a worker takes mail from: the stream where Redis is configured, else this host's journal."""
+    if settings.redis.url:
+        from crm_sync.stream_source import open_stream_source  # 20 MB that the small size need not hold
+
+        return open_stream_source(settings, stop)
+    journal = Journal(settings.journal_dir)
+    journal.create()
+    return JournalSource(journal, stop)
+
+
+def make_follower(settings: Settings) -> HostFollower:
+    """Follow this host's mail log unless another process here does."""
+    return HostFollower(make_confirmer(settings), settings.paths.state / "maillog.lock")
 
 
 def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> Worker:
     """Wire a worker from the settings.  Raises OSError, LookupError, Refusal."""
-    journal = Journal(settings.journal_dir)
-    journal.create()
     blobs = BlobStore(settings.blob_dir)
     blobs.create()
     return Worker(
         database=opened,
-        journal=journal,
+        source=open_source(settings, stop),
         blobs=blobs,
         read=partial(parse_message, payloads=True),
         analyst=load_analyst(),
         projector=make_projector(settings, opened),
-        follower=make_confirmer(settings),
+        follower=make_follower(settings),
         settings=settings.worker,
         stop=stop,
     )
 
 
+def _admission(settings: Settings, opened: Database) -> AbstractContextManager[object]:
+    """Refuse a second worker of this host where SQLite or its journal are for one.  Raises DatabaseError."""
+    if opened.admits_many_workers and settings.redis.url:
+        return nullcontext()
+    return WorkerLock(settings.paths.state / "worker.lock")
+
+
 @click.command()
 @click.option("--once", is_flag=True, help="Record what waits, then end.")
+@click.option("--only-log", is_flag=True, help="Record nothing; confirm what this host's mail log says.")
 @click.pass_obj
-def sync(invocation: Invocation, once: bool) -> None:
-    """Record what the journal holds: mail becomes customers, conversations, messages."""
+def sync(invocation: Invocation, once: bool, only_log: bool) -> None:
+    """Record journaled mail: it becomes customers, conversations, messages."""
     settings = invocation.settings
+    if only_log and once:
+        raise click.UsageError("--once and --only-log exclude each other")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # What was read is finished, committed and acknowledged first; then the loop sees the flag.
         signal.signal(number, lambda *_: stop.set())
-    with ready_database(settings) as opened, WorkerLock(settings.paths.state / "worker.lock"):
+    if only_log:
+        with ready_database(settings) as opened, closing(make_follower(settings)) as follower:
+            log.info("following %s into %s", settings.maillog.path, opened.name)
+            follow_only(follower, opened, stop)
+        return
+    with ready_database(settings) as opened, _admission(settings, opened):
         worker = make_worker(settings, opened, stop)
         log.info("recording %s into %s", settings.journal_dir, opened.name)
         try:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from crm_sync.blobs import BlobStore
 from crm_sync.content_key import content_key
+from crm_sync.sources import ReadEntry
 from tradepost.analysis import Analyst, Extract
 from tradepost.arrival import Arrival
 from tradepost.directory import id_digest
-from tradepost.journal import Entry
 from tradepost.message import Address, Message, Part
 from tradepost.verdict import Direction, Labels, Recording
 
@@ -46,7 +46,7 @@ class Letter:
     blobs: tuple[tuple[str, int], ...] = ()  # (digest, octets) of everything stored
 
 
-def read_letter(entry: Entry, read: ReadMessage, analyst: Analyst, blobs: BlobStore) -> Letter:
+def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: BlobStore) -> Letter:
     """Read an entry.  Raises OSError when its file can't be read, anything else when the entry itself is bad."""
     arrival = entry.arrival
     verdict = arrival.verdict

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sync worker: read the journal, record a batch, commit, acknowledge.  Never in another order."""
+"""The sync worker: take entries, record a batch, commit, acknowledge.  Never in another order."""
 
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -13,26 +14,31 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from crm_sync.blobs import BlobStore
-from crm_sync.database import Database, DatabaseError
+from crm_sync.database import Database, DatabaseConflict, DatabaseError, DatabaseUnavailable
 from crm_sync.letters import Letter, ReadMessage, read_letter
 from crm_sync.models.mail import Arrival
 from crm_sync.policy_store import PolicyView, fetch_policy, fetch_policy_version
 from crm_sync.projector import Projector
 from crm_sync.recording import record_letters
+from crm_sync.sources import ReadEntry, Source, SourceUnreachable, Taken
 from tradepost.analysis import Analyst
 from tradepost.directory import DirectoryError
-from tradepost.journal import Entry, Journal
 from tradepost.metrics import Outcome, Stage, count_failure, count_recorded, count_shunted, report_worker
+from tradepost.patience import Patience
 from tradepost.settings import WorkerSettings
 
 log = logging.getLogger("tradepost.crm_sync")
 
-_LISTED = 1000  # ids read from the folder at once
 _BATCH_BYTES = 32 * 1024 * 1024  # raw mail held in memory before a commit
 _TEND_SECONDS = 0.2
 _REPORT = timedelta(seconds=5)
 # These say that something around us failed: the entry is as good as before, and is tried again after a restart.
 _INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError)
+# These of them pass by themselves: the worker waits for it, anything else an administrator must mend.
+_PASSING = (DatabaseUnavailable, SourceUnreachable)
+_LONGEST_REST_SECONDS = 30.0
+# Another worker was in the way; each of them gives in now and then.
+_CONFLICTS = 10
 
 
 class Follower(Protocol):
@@ -52,7 +58,7 @@ class Worker:
         self,
         *,
         database: Database,
-        journal: Journal,
+        source: Source,
         blobs: BlobStore,
         read: ReadMessage,
         analyst: Analyst,
@@ -63,7 +69,7 @@ class Worker:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
-        self._journal = journal
+        self._source = source
         self._blobs = blobs
         self._read = read
         self._analyst = analyst
@@ -73,7 +79,8 @@ class Worker:
         self._stop = stop
         self._clock = clock
         self._view: PolicyView | None = None
-        self._listed: list[str] = []
+        self._listed: deque[Taken] = deque()
+        self._patience = Patience(log, first=1.0, longest=_LONGEST_REST_SECONDS)
         self._reported_at: datetime | None = None
         self._lag_seconds = 0.0
         self._tended_at = 0.0
@@ -81,11 +88,26 @@ class Worker:
     def run(self) -> None:
         """Serve until told to stop: what was read is finished, committed and acknowledged first.
 
-        Raises Refusal for what an administrator must mend; the journal keeps all.
+        What passes by itself (a database or Redis that is away) is waited for.  Raises Refusal for what an administrator
+        must mend; the journal keeps all.
         """
         while not self._stop.is_set():
-            if self.step() == 0:
-                self._stop.wait(self._settings.poll_ms / 1000)
+            try:
+                idle = self.step() == 0
+            except _PASSING as error:
+                count_failure(Stage.RECORD)
+                self._patience.fail(f"{error}; trying again, the mail waits")
+                self._rewind()
+                self._stop.wait(self._patience.seconds_left)
+                continue
+            self._patience.succeed("recording goes on")
+            if idle:
+                self._source.wait(self._settings.poll_ms / 1000)
+
+    def _rewind(self) -> None:
+        """What was taken and not recorded is as good as before."""
+        self._listed.clear()
+        self._source.rewind()
 
     def drain(self) -> int:
         """Work until nothing waits; return how many entries left the journal."""
@@ -110,17 +132,16 @@ class Worker:
     def _gather(self) -> tuple[list[Letter], int]:
         """Read entries until the batch is full, its time is up or we are to stop.  Returns (letters, put aside)."""
         if not self._listed:
-            self._listed = self._journal.waiting(_LISTED)
-            self._listed.reverse()
+            self._listed.extend(self._source.take())
         letters: list[Letter] = []
         octets = shunted = 0
         deadline = time.monotonic() + self._settings.batch_ms / 1000
         while self._listed and len(letters) < self._settings.batch_mails and octets < _BATCH_BYTES:
             if self._stop.is_set() or (letters and time.monotonic() > deadline):
                 break
-            entry_id = self._listed.pop()
+            taken = self._listed.popleft()
             try:
-                entry = self._journal.read(entry_id)
+                entry = taken.open()
                 octets += entry.arrival.raw_bytes
                 letters.append(self._read_letter(entry))
             except FileNotFoundError:
@@ -128,17 +149,17 @@ class Worker:
             except _INFRASTRUCTURE:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a bad entry causes, the next one is recorded
-                self._put_aside(entry_id, error)
+                self._put_aside(taken.entry_id, error)
                 shunted += 1
         return letters, shunted
 
-    def _read_letter(self, entry: Entry) -> Letter:
+    def _read_letter(self, entry: ReadEntry) -> Letter:
         return read_letter(entry, self._read, self._analyst, self._blobs)
 
     def _record(self, letters: Sequence[Letter]) -> None:
         self._blobs.settle()
         try:
-            self._commit(letters)
+            self._commit_despite_others(letters)
         except _INFRASTRUCTURE:
             raise
         except Exception as error:  # noqa: BLE001 - the same for what shows only in the database
@@ -152,6 +173,16 @@ class Worker:
                 self._record([letter])
             return
         self._acknowledge([letter.arrival.entry_id for letter in letters])
+
+    def _commit_despite_others(self, letters: Sequence[Letter]) -> None:
+        for attempt in range(_CONFLICTS):
+            try:
+                return self._commit(letters)
+            except DatabaseConflict:
+                if attempt == _CONFLICTS - 1:
+                    raise
+                count_failure(Stage.RECORD)
+        return None
 
     def _commit(self, letters: Sequence[Letter]) -> None:
         with self._database.writing() as session:
@@ -175,13 +206,13 @@ class Worker:
         return self._view
 
     def _acknowledge(self, entry_ids: Sequence[str]) -> None:
-        """The commit is durable: the journal may forget."""
-        self._journal.acknowledge(entry_ids)
+        """The commit is durable: the source may forget."""
+        self._source.acknowledge(entry_ids)
 
     def _put_aside(self, entry_id: str, error: Exception) -> None:
         # The text of a database error repeats the row, which is somebody's letter.
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0][:500]
-        self._journal.fail(entry_id, f"{type(error).__name__}: {reason}")
+        self._source.fail(entry_id, f"{type(error).__name__}: {reason}")
         count_shunted()
         log.error(
             "%s: can't be recorded and lies in failed/ ('tradepost journal show'): %s", entry_id, type(error).__name__
@@ -206,10 +237,12 @@ class Worker:
             with self._database.reading() as session:
                 pending = session.scalar(select(func.count()).where(Arrival.acceptance == "pending")) or 0
             report_worker(self._lag_seconds if self._listed else 0.0, pending)
+            self._source.report()
             self._reported_at = now
 
     def close(self) -> None:
-        """Release blobs, directory and mail log; the database is its opener's."""
+        """Release source, blobs, directory and mail log; the database is its opener's."""
+        self._source.close()
         self._blobs.close()
         if self._follower is not None:
             self._follower.close()

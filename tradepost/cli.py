@@ -26,7 +26,7 @@ _OWN = (
 # Long-running parts, which count into the files that `tradepost metrics` serves.  Other commands must leave none there:
 # an administrator runs them as root, and the service could not take root's files away.
 # `web` counts nothing, and `web sign-in-link` is such a command of root's.
-_SERVICES = frozenset({"metrics", "milter", "sync"})
+_SERVICES = frozenset({"metrics", "milter", "ship", "sync"})
 
 
 class Invocation:

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands of this room: `tradepost milter` serves, `tradepost journal` shows and retries what waits."""
+"""The commands of this room: `tradepost milter` serves, `ship` hands over, `journal` shows and retries what waits."""
 
 import os
+import signal
+import threading
+from functools import partial
 
 import click
 
 from tradepost.cli import Invocation
+from tradepost.errors import Refusal
+from tradepost.host_lock import HostLock, lock_holder
 from tradepost.journal import Journal
 from tradepost.settings import load_settings
 
@@ -37,6 +42,40 @@ def milter(invocation: Invocation) -> None:
         ).run()
     finally:
         close_listener(listener)
+
+
+@click.command()
+@click.pass_obj
+def ship(invocation: Invocation) -> None:
+    """Ship the journal to the workers through Redis (several hosts)."""
+    settings = invocation.settings
+    if not settings.redis.url:
+        raise Refusal(
+            "[redis] url: is empty, so 'tradepost sync' reads the journal itself; set it on every host, or stop this"
+        )
+    from tradepost.mail_stream import is_instance
+    from tradepost.redis_link import open_redis
+    from tradepost_milter.shipper import Shipper
+
+    if not is_instance(settings.host.instance):
+        raise Refusal("[host] instance: only letters, digits and . _ : @ - can name a host in Redis; set $myhostname")
+    found = Journal(settings.journal_dir)
+    found.create()
+    path = settings.paths.state / "ship.lock"
+    lock = HostLock.take(path)
+    if lock is None:
+        raise Refusal(f"{path}: another shipper runs here (process {lock_holder(path)}); one ships all, stop it first")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with lock:
+        Shipper(
+            journal=found,
+            connect=partial(open_redis, settings.redis),
+            instance=settings.host.instance,
+            settings=settings.redis,
+            stop=stop,
+        ).run()
 
 
 @click.group()

@@ -141,6 +141,7 @@ class Shipper:
 
     def run(self) -> None:
         """Serve until told to stop."""
+        log.info("shipping %s as %s", self._journal.root, self._instance)
         while not self._stop.is_set():
             if self.step() == 0:
                 self._stop.wait(_LOOK_SECONDS)
@@ -269,7 +270,8 @@ class Shipper:
                 self._journal.acknowledge(said.recorded)
                 named += said.recorded
                 count_shipped(Shipped.DONE, len(self._sent.keys() & set(said.recorded)))
-        with self._client.pipeline(transaction=True) as pipe:
+        # No transaction, which a full Redis would refuse; read again after a kill in between, they name nothing any more.
+        with self._client.pipeline(transaction=False) as pipe:
             if named:
                 pipe.hdel(self._keys.sent(self._instance), *named)
             pipe.xdel(key, *(stream_id for stream_id, _ in answers))
