@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rows of one letter: arrival, message, recipients, text, parts, bytes."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
+
+from sqlalchemy import Connection
 
 from crm_sync.batch import Batch
 from crm_sync.letters import Letter
@@ -10,18 +13,17 @@ from crm_sync.lookups import ConversationState
 from crm_sync.models.conversations import Activity
 from crm_sync.models.mail import Arrival, Blob, Message, MessagePart, MessageRecipient, MessageText
 from crm_sync.parties import Counterpart
+from crm_sync.row_buffer import insert_missing
 from tradepost.addresses import address_key
 from tradepost.verdict import Direction, Verdict
 
 _ACTIVITY = {Direction.INBOUND: "mail-in", Direction.OUTBOUND: "mail-out", Direction.INTERNAL: "mail-internal"}
 
 
-def add_blobs(batch: Batch, letter: Letter) -> None:
-    """Name the stored bytes; bytes known already are named once."""
-    for digest, octets in letter.blobs:
-        if digest not in batch.found.blobs:
-            batch.found.blobs.add(digest)
-            batch.rows.add(Blob, sha256=digest, octets=octets, codec="zstd")
+def name_blobs(connection: Connection, letters: Sequence[Letter]) -> None:
+    """Name the bytes stored for these letters; what is known already, or named by another worker just now, stays."""
+    named = dict(blob for letter in letters for blob in letter.blobs)
+    insert_missing(connection, Blob, [{"sha256": key, "octets": named[key], "codec": "zstd"} for key in sorted(named)])
 
 
 def add_arrival(batch: Batch, letter: Letter, stored: Verdict, message_id: int | None, decided: dict[str, Any]) -> None:

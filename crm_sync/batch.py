@@ -102,10 +102,12 @@ class Batch:
         """Write everything collected, the directory's changes last: their values are read from what stands then."""
         self.rows.flush(self.session)
         self._write_conversations()
-        self._write_counters()
         if self.spread:
             self.dirty.threads |= changed_threads(self.session, self.spread)
-        self.dirty.write(self.session)
+        changes = self.dirty.read(self.session)
+        # Of people and pools there are few and every batch changes some: they are held no longer than must be.
+        self._write_counters()
+        self.dirty.write(self.session, changes)
 
     def _write_conversations(self) -> None:
         names = ("scope_id", "customer_id", "assignee_id", "status", "last_in_at", "last_out_at")
@@ -118,7 +120,7 @@ class Batch:
             self.session.connection().execute(_UPDATE_CONVERSATION, changed)
 
     def _write_counters(self) -> None:
-        for person, change in self._load_changes.items():
+        for person, change in sorted(self._load_changes.items()):
             if change:
                 self.dirty.people.add(person)
                 self.session.execute(
@@ -126,8 +128,7 @@ class Batch:
                     .where(Person.id == person)
                     .values(open_conversations=Person.open_conversations + change)
                 )
-        for pool, turns in self._turns.items():
-            key = self.view.pool_ids[pool]
+        for key, turns in sorted((self.view.pool_ids[pool], turns) for pool, turns in self._turns.items()):
             self.session.execute(update(Pool).where(Pool.id == key).values(turn=Pool.turn + turns))
 
 

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from crm_sync.advisory_locks import RECORDING, hold_for_transaction
 from crm_sync.company_file import CompanyFile, CompanyFileError, PersonEntry, PoolEntry
 from crm_sync.customer_file import apply_customers
 from crm_sync.directory_rows import DirtyKeys
@@ -33,6 +34,7 @@ def apply_company(session: Session, file: CompanyFile) -> tuple[str, ...]:
 
     What the file does not name stays.  Raises CompanyFileError; the caller rolls back.
     """
+    hold_for_transaction(session.connection(), RECORDING)  # what makes customers must not make the same ones meanwhile
     dirty = DirtyKeys()
     lines = [
         *_apply_name(session, file),

@@ -4,6 +4,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -23,6 +24,16 @@ class DatabaseUnavailable(DatabaseError):
 
 class DatabaseConflict(DatabaseUnavailable):
     """Two transactions stood in each other's way and this one gave in (deadlock, serialization): do it again at once."""
+
+
+class Turn(Protocol):
+    """What one process at a time may do, among all that use the database; the next takes over when it ends or dies."""
+
+    def take(self) -> bool:
+        """Is it ours?  Ask before every piece of work.  Raises DatabaseError."""
+
+    def release(self) -> None:
+        """Leave it to the others."""
 
 
 class Database(ABC):
@@ -60,6 +71,10 @@ class Database(ABC):
     @abstractmethod
     def check_present(self) -> None:
         """Raise DatabaseError when what is open is no longer the database that bears the name."""
+
+    @abstractmethod
+    def turn(self, name: str) -> Turn:
+        """Return what is needed to take turns at something; nothing is taken yet."""
 
     @contextmanager
     def explained(self) -> Iterator[None]:

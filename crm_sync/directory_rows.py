@@ -9,6 +9,7 @@ from typing import TypeVar, TypeVarTuple
 from sqlalchemy import ColumnElement, Row, Select, insert, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from crm_sync.advisory_locks import DIRECTORY_CHANGES, hold_for_transaction
 from crm_sync.models.base import table
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
@@ -29,13 +30,14 @@ from tradepost.directory import (
 
 _INSERT = insert(table(DirectoryChange))
 _PAGE = 2000
+DirectoryRow = dict[str, object]
 _Key = TypeVar("_Key", str, int)
 _Columns = TypeVarTuple("_Columns")
 
 
 @dataclass(slots=True)
 class DirtyKeys:
-    """Keys whose facts a transaction changed.  Call `write` last, before the commit."""
+    """Keys whose facts a transaction changed.  Call `write` last, before the commit: nobody else writes meanwhile."""
 
     addresses: set[str] = field(default_factory=set)
     domains: set[str] = field(default_factory=set)
@@ -43,9 +45,9 @@ class DirtyKeys:
     people: set[int] = field(default_factory=set)  # whose load changed
     policy: bool = False
 
-    def write(self, session: Session) -> int:
-        """Write a `directory_change` row for every key, with the value in force or None.  Returns how many."""
-        rows: list[dict[str, object]] = []
+    def read(self, session: Session) -> list[DirectoryRow]:
+        """Return a `directory_change` row for every key but the loads, with the value in force or None."""
+        rows: list[DirectoryRow] = []
         for keys, name_of, read in (
             (self.addresses, address_fact_key, read_addresses),
             (self.domains, domain_fact_key, read_domains),
@@ -54,12 +56,23 @@ class DirtyKeys:
             facts = dict(read(session, keys)) if keys else {}
             # Sorted, so that the same change writes the same rows.
             rows += [{"key": name, "value": facts.get(name)} for name in sorted(map(name_of, keys))]
-        if self.people:
-            rows += [{"key": name, "value": value} for name, value in read_loads(session, self.people)]
         if self.policy:
             rows.append({"key": POLICY_KEY, "value": encode_fact(fetch_policy(session).policy)})
+        return rows
+
+    def write(self, session: Session, changes: list[DirectoryRow] | None = None) -> int:
+        """Write what `read` returned, or would return, and the loads in force.  Returns how many rows.
+
+        Numbers are given before a commit.  Who has given some keeps the others waiting until he has committed: whoever
+        reads the newest number has read all that are lower.
+        """
+        rows = self.read(session) if changes is None else changes
+        if self.people:
+            rows = rows + [{"key": name, "value": value} for name, value in read_loads(session, self.people)]
         if rows:
-            session.connection().execute(_INSERT, rows)
+            connection = session.connection()
+            hold_for_transaction(connection, DIRECTORY_CHANGES)
+            connection.execute(_INSERT, rows)
         return len(rows)
 
 

@@ -10,7 +10,10 @@ from sqlalchemy import Connection, select
 
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
-from crm_sync.models.mail import Arrival, Blob, Message
+from crm_sync.models.mail import Arrival, Message
+
+# Every further look means that another worker merged one of the few conversations in question since the last.
+_MERGES_FOLLOWED = 10
 
 
 @dataclass(slots=True)
@@ -67,7 +70,6 @@ class Wanted:
     id_digests: Collection[str]  # of own and referenced ids
     addresses: Collection[str]
     domains: Collection[str]
-    blobs: Collection[str]
 
 
 class Lookups:
@@ -84,7 +86,6 @@ class Lookups:
         self.contacts: dict[str, ContactState] = {}
         self.domains: dict[str, int] = {}
         self.customers: dict[int, CustomerState] = {}
-        self.blobs: set[str] = set()
 
     def conversations_of(self, digest: str) -> list[ConversationState]:
         """Return the conversations this id leads to, oldest first."""
@@ -92,21 +93,33 @@ class Lookups:
 
 
 def fetch_lookups(connection: Connection, wanted: Wanted) -> Lookups:
-    """Ask for everything a batch will touch.  On the bare connection: mapped objects would only be unpacked again."""
+    """Ask for everything a batch will touch.  On the bare connection: mapped objects would only be unpacked again.
+
+    Raises LookupError when the records contradict themselves.
+    """
     found = Lookups()
     found.recorded = set(connection.scalars(select(Arrival.entry_id).where(Arrival.entry_id.in_(wanted.entry_ids))))
-    found.blobs = set(connection.scalars(select(Blob.sha256).where(Blob.sha256.in_(wanted.blobs))))
+    if not any(_fetch_threads(connection, wanted, found) for _ in range(_MERGES_FOLLOWED)):
+        raise LookupError("an id leads to a conversation that was merged into another")
+    # Where these lie can't change any more: their conversations are ours now.
+    carriers = select(Message.id_digest, Message.conversation_id, Message.has_id_clash)
+    for digest, carrier, is_repeated in connection.execute(carriers.where(Message.id_digest.in_(wanted.id_digests))):
+        found.carriers[digest].add(carrier)
+        if is_repeated:
+            found.ids_repeated.add(digest)
+    _fetch_parties(connection, wanted, found)
+    return found
+
+
+def _fetch_threads(connection: Connection, wanted: Wanted, found: Lookups) -> bool:
+    """Fetch letters, ids and the conversations they lead to; False: another worker merged one meanwhile, ask again."""
     messages = connection.execute(
         select(Message.content_key, Message.id, Message.conversation_id).where(
             Message.content_key.in_(wanted.content_keys)
         )
     )
     found.messages = {key: MessageState(message, conversation) for key, message, conversation in messages}
-    carriers = select(Message.id_digest, Message.conversation_id, Message.has_id_clash)
-    for digest, carrier, is_repeated in connection.execute(carriers.where(Message.id_digest.in_(wanted.id_digests))):
-        found.carriers[digest].add(carrier)
-        if is_repeated:
-            found.ids_repeated.add(digest)
+    found.anchors.clear()
     anchors = connection.execute(
         select(MessageAnchor.id_digest, MessageAnchor.conversation_id).where(
             MessageAnchor.id_digest.in_(wanted.id_digests)
@@ -114,15 +127,14 @@ def fetch_lookups(connection: Connection, wanted: Wanted) -> Lookups:
     )
     for digest, conversation in anchors:
         found.anchors[digest].add(conversation)
-    wanted_conversations = {state.conversation_id for state in found.messages.values()}
-    wanted_conversations.update(*found.anchors.values())
-    found.conversations = fetch_conversations(connection, wanted_conversations)
-    _fetch_parties(connection, wanted, found)
-    return found
+    keys = {state.conversation_id for state in found.messages.values()}
+    keys.update(*found.anchors.values())
+    found.conversations = _lock_conversations(connection, keys)
+    return len(found.conversations) == len(keys)
 
 
-def fetch_conversations(connection: Connection, keys: Collection[int]) -> dict[int, ConversationState]:
-    """Return those conversations with participants and pools."""
+def _lock_conversations(connection: Connection, keys: Collection[int]) -> dict[int, ConversationState]:
+    """Return those conversations with participants and pools, ours until the commit; without those that were merged."""
     if not keys:
         return {}
     rows = connection.execute(
@@ -135,9 +147,13 @@ def fetch_conversations(connection: Connection, keys: Collection[int]) -> dict[i
             Conversation.status,
             Conversation.last_in_at,
             Conversation.last_out_at,
-        ).where(Conversation.id.in_(keys))
+        )
+        .where(Conversation.id.in_(keys), Conversation.merged_into.is_(None))
+        .order_by(Conversation.id)
+        .with_for_update(key_share=True)
     )
     found = {row.id: ConversationState(*row) for row in rows}
+    keys = list(found)
     participants = select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
     for conversation, address in connection.execute(
         participants.where(ConversationParticipant.conversation_id.in_(keys))

@@ -18,6 +18,11 @@ def makes_lead(direction: Direction, labels: Labels, party: str) -> bool:
     return direction is Direction.INBOUND and labels.category in BUSINESS_CATEGORIES
 
 
+def is_human(labels: Labels, party: str) -> bool:
+    """Was this written by, or to, a human being whom we may want to know?"""
+    return not (labels.is_automatic or is_robot(party) or labels.category in ("marketing", "spam"))
+
+
 def party_kind(policy: Policy, labels: Labels, party: str, customer_kind: str | None) -> str:
     """Name what the other side is to us, for the record."""
     if customer_kind is not None:

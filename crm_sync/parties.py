@@ -9,10 +9,10 @@ from crm_sync.batch import Batch
 from crm_sync.completion import Known
 from crm_sync.letters import Letter
 from crm_sync.lookups import ContactState, ConversationState, CustomerState
-from crm_sync.matching import makes_lead
+from crm_sync.matching import is_human, makes_lead
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from tradepost.addresses import address_key
-from tradepost.party import Party, is_robot
+from tradepost.party import Party
 from tradepost.verdict import Direction
 
 
@@ -57,15 +57,10 @@ def settle_counterpart(
     contact_id = known.contact_id
     # Somebody else who was drawn into a customer's conversation (a forwarder in Cc) does not work for the customer.
     is_theirs = customer is not None and (is_new_lead or known.domain_customer is customer)
-    if contact_id is None and is_theirs and _is_human(letter, known.party):
+    if contact_id is None and is_theirs and is_human(letter.labels, known.party):
         assert customer is not None
         contact_id = _make_contact(batch, letter, known.party, customer)
     return Counterpart(customer, contact_id, is_new_lead)
-
-
-def _is_human(letter: Letter, party: str) -> bool:
-    labels = letter.labels
-    return not (labels.is_automatic or is_robot(party) or labels.category in ("marketing", "spam"))
 
 
 def _make_lead(batch: Batch, letter: Letter, known: Known, owner_id: int | None, pool_id: int | None) -> CustomerState:
@@ -98,7 +93,7 @@ def _make_lead(batch: Batch, letter: Letter, known: Known, owner_id: int | None,
     lead = CustomerState(key, public_id, scope_id, "lead", None, owner_id)
     batch.found.customers[key] = lead
     if domain:
-        # Its unique key decides which of two workers made the lead; the other one's transaction starts anew.
+        # Its unique key decides, should two workers make the lead in spite of `crm_sync.batch_locks`.
         batch.rows.add(CustomerDomain, domain=domain, customer_id=key)
         batch.found.domains[domain] = key
         batch.dirty.domains.add(domain)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PostgreSQL: a server, many workers, any number of web processes."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +12,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from crm_sync.advisory_locks import MIGRATION, hold_for_transaction
-from crm_sync.database_base import Database, DatabaseConflict, DatabaseError, DatabaseUnavailable, to_json
+from crm_sync.advisory_locks import MIGRATION, hold_for_transaction, try_to_hold_turn
+from crm_sync.database_base import Database, DatabaseConflict, DatabaseError, DatabaseUnavailable, Turn, to_json
 
 # libpq's words.  A server that went away without a word is noticed within 15 s instead of the kernel's quarter of an hour.
 _CONNECTION = {
@@ -41,6 +42,9 @@ _WRITING = {
 # Facts and the number they belong to are read from one snapshot.
 _READING = {"default_transaction_isolation": r"repeatable\ read", "default_transaction_read_only": "on"}
 
+# Who waits for his turn asks so often.
+_ASK_SECONDS = 1.0
+
 
 class PostgreSQLDatabase(Database):
     """A database on a server."""
@@ -66,9 +70,44 @@ class PostgreSQLDatabase(Database):
     def explain(self, error: DBAPIError) -> DatabaseError | None:
         return _explain(self.name, error)
 
-    def open_session(self) -> Engine:
-        """Return an engine for one connection that is kept outside transactions, as a session's lock needs it."""
-        return _engine(self._url, {}, pooled=False).execution_options(isolation_level="AUTOCOMMIT")
+    def turn(self, name: str) -> Turn:
+        return _SessionTurn(self, name, _engine(self._url, {}, pooled=False))
+
+
+class _SessionTurn:
+    """A lock of a connection of its own, outside transactions: the server frees it when the connection ends."""
+
+    def __init__(self, database: PostgreSQLDatabase, name: str, engine: Engine) -> None:
+        self._database = database
+        self._name = name
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection: Connection | None = None
+        self._is_held = False
+        self._ask_at = 0.0
+
+    def take(self) -> bool:
+        if time.monotonic() < self._ask_at:
+            return False
+        try:
+            with self._database.explained():
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                if self._is_held:
+                    self._connection.exec_driver_sql("SELECT 1")  # lost with the connection, should that be gone
+                else:
+                    self._is_held = try_to_hold_turn(self._connection, self._name)
+        except DatabaseError:
+            self.release()
+            raise
+        if not self._is_held:
+            self._ask_at = time.monotonic() + _ASK_SECONDS
+        return self._is_held
+
+    def release(self) -> None:
+        self._is_held = False
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
 
 
 def open_postgresql(url: URL) -> PostgreSQLDatabase:

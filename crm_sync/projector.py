@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from crm_sync.database import Database
 from crm_sync.directory_rows import read_everything
 from crm_sync.models.service import DirectoryChange
+from crm_sync.timers import is_our_turn
 from tradepost.directory import Change, DirectoryError, DirectoryWriter
 
 log = logging.getLogger("tradepost.crm_sync")
@@ -23,12 +24,20 @@ _PRUNE = timedelta(minutes=5)
 
 
 class Projector:
-    """Carries changes from SQL to the directory.  `step` is cheap when there is nothing to do; call it often."""
+    """Carries changes from SQL to the directory.  `step` is cheap when there is nothing to do; call it often.
+
+    Where several workers share one directory, one of them projects at a time: `name` is the directory's.
+    """
 
     def __init__(
-        self, database: Database, open_writer: Callable[[], DirectoryWriter], clock: Callable[[], datetime]
+        self,
+        database: Database,
+        open_writer: Callable[[], DirectoryWriter],
+        clock: Callable[[], datetime],
+        name: str = "directory",
     ) -> None:
         self._database = database
+        self._turn = database.turn(f"project {name}")
         self._open_writer = open_writer
         self._clock = clock
         self._writer: DirectoryWriter | None = None
@@ -38,22 +47,29 @@ class Projector:
     def step(self) -> int:
         """Project what is new, or rebuild where the directory can't be continued.  Returns how many changes went.
 
-        Raises DirectoryError, DatabaseError.
+        Does nothing while another worker projects.  Raises DirectoryError, DatabaseError.
         """
+        if not self._turn.take():
+            self._close_writer()
+            return 0
         try:
             return self._step()
         except DirectoryError:
-            self.close()  # deleted, replaced or damaged: the next step opens it anew
+            # Deleted, replaced or damaged: the next step opens it anew.  Out of reach: perhaps another worker reaches it.
+            self.close()
             raise
 
     def _step(self) -> int:
         if self._writer is None:
             self._writer = self._open_writer()
         done = self._writer.seq()
-        if done is None or not self._continues(done):
-            return self.rebuild()
         projected = 0
-        while changes := self._changes(done):
+        while True:
+            changes = self._changes(done) if done is not None else None
+            if done is None or changes is None:
+                return self.rebuild()
+            if not changes:
+                break
             done = self._writer.project(changes, self._clock())
             self._spoke_at = self._clock()
             projected += len(changes)
@@ -66,22 +82,24 @@ class Projector:
             self._pruned_at = now
         return projected
 
-    def _continues(self, done: int) -> bool:
-        """Are all rows after `done` there, and is the directory not ahead of a database brought back from a backup?"""
-        with self._database.reading() as session:
-            oldest, newest = session.execute(select(func.min(DirectoryChange.seq), func.max(DirectoryChange.seq))).one()
-        if newest is None:
-            return done == 0
-        return int(oldest) - 1 <= done <= int(newest)
+    def _changes(self, done: int) -> list[Change] | None:
+        """Return the changes after number `done`.  None: some of them were pruned, or the directory is ahead.
 
-    def _changes(self, done: int) -> list[Change]:
+        Ahead it is of a database that was brought back from a backup.  Numbers may be missing in between: those of
+        transactions that were rolled back.
+        """
         wanted = (
             select(DirectoryChange.seq, DirectoryChange.key, DirectoryChange.value)
             .where(DirectoryChange.seq > done)
             .order_by(DirectoryChange.seq)
             .limit(_PAGE)
         )
-        with self._database.reading() as session:
+        with self._database.reading() as session:  # one snapshot: others may prune between two questions
+            oldest, newest = session.execute(select(func.min(DirectoryChange.seq), func.max(DirectoryChange.seq))).one()
+            if newest is None:
+                return None if done else []
+            if not int(oldest) - 1 <= done <= int(newest):
+                return None
             return [Change(seq, key, value) for seq, key, value in session.execute(wanted)]
 
     def rebuild(self) -> int:
@@ -105,11 +123,16 @@ class Projector:
 
     def _prune(self, done: int) -> None:
         with self._database.writing() as session:
-            # The last row stays for ever: it says how far numbering went.
-            session.execute(delete(DirectoryChange).where(DirectoryChange.seq < done - _KEPT))
+            if is_our_turn(session, "prune-directory-changes", _PRUNE):
+                # The last row stays for ever: it says how far numbering went.
+                session.execute(delete(DirectoryChange).where(DirectoryChange.seq < done - _KEPT))
 
     def close(self) -> None:
-        """Release the directory."""
+        """Release the directory, and let another worker project."""
+        self._close_writer()
+        self._turn.release()
+
+    def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None

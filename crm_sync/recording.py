@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from crm_sync.arrival_rows import add_arrival, add_blobs, add_message_rows, add_recipients
+from crm_sync.arrival_rows import add_arrival, add_message_rows, add_recipients, name_blobs
 from crm_sync.batch import Batch, counted_for
+from crm_sync.batch_locks import lock_batch
 from crm_sync.completion import OWNER_FIELDS, complete_direction, complete_owner, pools_addressed
 from crm_sync.conversations import bound_conversations, merge_conversations
 from crm_sync.joining import Decision, join_again, join_conversation
@@ -29,7 +30,10 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
 
     Raises whatever a bad letter causes: the caller then records its letters one by one and finds it.
     """
-    batch = Batch(session, view, fetch_lookups(session.connection(), _wanted(view, letters)), now)
+    connection, wanted = session.connection(), _wanted(view, letters)
+    lock_batch(connection, view.policy, letters, wanted)
+    batch = Batch(session, view, fetch_lookups(connection, wanted), now)
+    name_blobs(connection, letters)
     new = 0
     for letter in letters:
         if letter.arrival.entry_id not in batch.found.recorded:
@@ -56,7 +60,6 @@ def _wanted(view: PolicyView, letters: Sequence[Letter]) -> Wanted:
         id_digests=digests,
         addresses={party.address for party in parties if party.address},
         domains={party.company for party in parties if party.company},
-        blobs={digest for letter in letters for digest, _ in letter.blobs},
     )
 
 
@@ -65,7 +68,6 @@ def _record(batch: Batch, letter: Letter) -> None:
     if "direction" in stored.missing:
         direction = complete_direction(batch.view.policy, letter.arrival)
         letter = replace(letter, arrival=replace(letter.arrival, verdict=replace(stored, direction=direction)))
-    add_blobs(batch, letter)
     if letter.message is None:
         add_arrival(batch, letter, stored, None, _decided(letter, stored, {}))
         return

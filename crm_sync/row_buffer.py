@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rows that nobody needs back before the commit: collected, then written table by table, one statement each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Connection, Table, insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import Activity, ConversationParticipant, ConversationPool, Event, MessageAnchor
 from crm_sync.models.customers import ContactAddress, CustomerDomain
-from crm_sync.models.mail import Arrival, Blob, MessagePart, MessageRecipient, MessageText
+from crm_sync.models.mail import Arrival, MessagePart, MessageRecipient, MessageText
 
 # What is referred to comes before what refers to it.
 _ORDER: tuple[Table, ...] = tuple(
@@ -18,7 +19,6 @@ _ORDER: tuple[Table, ...] = tuple(
     for model in (
         CustomerDomain,
         ContactAddress,
-        Blob,
         Arrival,
         MessageRecipient,
         MessageText,
@@ -31,6 +31,13 @@ _ORDER: tuple[Table, ...] = tuple(
     )
 )
 _INSERTS = {name: insert(name) for name in _ORDER}
+
+
+def insert_missing(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows whose keys nobody has; the others stay as they are.  Sorted rows make no deadlock."""
+    if rows:
+        known = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(known.insert(table(model)).on_conflict_do_nothing(), rows)
 
 
 class RowBuffer:

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from crm_sync.database_base import Database, DatabaseError, DatabaseUnavailable, to_json
+from crm_sync.database_base import Database, DatabaseError, DatabaseUnavailable, Turn, to_json
 from tradepost.sqlite import connect, sqlite3
 
 BUSY_MS = 5000
@@ -54,6 +54,9 @@ class SQLiteDatabase(Database):
             raise DatabaseError(f"{self.path}: the database was replaced while it was in use; start tradepost again")
         self._inode = found
 
+    def turn(self, name: str) -> Turn:
+        return _NobodyElse()
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         try:
@@ -71,6 +74,16 @@ class SQLiteDatabase(Database):
                 kind = DatabaseUnavailable if beginning in _PASSING else DatabaseError
                 return kind(f"{self.path}: {meaning.format(path=self.path, busy=BUSY_MS // 1000)}")
         return None
+
+
+class _NobodyElse:
+    """There is one worker."""
+
+    def take(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
 
 
 def open_sqlite(path: Path, *, busy_ms: int, create: bool) -> SQLiteDatabase:
@@ -160,7 +173,7 @@ _PASSING = (_LOCKED, _FULL)
 class WorkerLock:
     """Exactly one worker, and one web process, use a SQLite database.  The kernel frees the lock when the process dies."""
 
-    def __init__(self, path: Path, kind: str = "worker") -> None:
+    def __init__(self, path: Path, kind: str = "worker", why: str = "on SQLite exactly one may run") -> None:
         """Take the lock.  Raises DatabaseError when another process of that kind has it."""
         self._path = path
         try:
@@ -172,9 +185,7 @@ class WorkerLock:
         except BlockingIOError:
             holder = os.read(self._fd, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
-            raise DatabaseError(
-                f"{path}: another {kind} runs here (process {holder}); on SQLite exactly one may run, stop it first"
-            ) from None
+            raise DatabaseError(f"{path}: another {kind} runs here (process {holder}); {why}, stop it first") from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 

@@ -147,6 +147,7 @@ def test_a_damaged_directory_stops_no_recording(room: MailRoom) -> None:
     entry = room.post(Mail())
     worker = room.new_worker()
     worker.drain()
+    worker.close()
     with room.looking() as look:
         assert look.message(entry)
     with pytest.raises(DirectoryError, match="may be deleted while tradepost is stopped"):
