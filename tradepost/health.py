@@ -9,6 +9,7 @@ from typing import Any
 MILTER_SILENT_SECONDS = 10
 WORKER_SILENT_SECONDS = 30
 MAILLOG_SILENT_SECONDS = 60
+SHIPPER_SILENT_SECONDS = 30
 # A mail that waits longer than this in the journal means that the worker does not keep up or is gone.
 BACKLOG_SECONDS = 300
 
@@ -51,6 +52,16 @@ class WorkerReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ShipperReading:
+    """The shipper's own word: seconds since it and since Redis last served it (None: never), entries not shipped, in flight."""
+
+    silent_seconds: float
+    unserved_seconds: float | None
+    waiting: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
 class MilterReading:
     """The supervisor's own word: seconds since it, children alive and wanted, longest time in one callback (s)."""
 
@@ -63,7 +74,10 @@ class MilterReading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Everything that was looked at.  None: it never spoke, or could not be read."""
+    """Everything that was looked at.  None: it never spoke, or could not be read.
+
+    `is_shipping`: mail goes to workers through Redis, which may be on any host.
+    """
 
     version: str
     journal: JournalReading | None
@@ -72,6 +86,8 @@ class Readings:
     milter: MilterReading | None
     confirmation: str  # file | journald | assumed
     maillog_silent_seconds: float | None
+    is_shipping: bool = False
+    shipper: ShipperReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,8 @@ def judge(readings: Readings) -> Health:
         *_journal_waits(readings.journal),
         *_directory_lacks(readings.directory),
         *_worker_lags(readings),
+        *_shipper_lags(readings),
+        *_log_is_unread(readings),
     ]
     status = Status.FAILING if failing else Status.DEGRADED if degraded else Status.OK
     return Health(status, (*failing, *degraded), readings)
@@ -146,12 +164,32 @@ def _directory_lacks(directory: DirectoryReading | None) -> list[str]:
 
 def _worker_lags(readings: Readings) -> list[str]:
     if readings.worker is None:
-        return ["worker: not running: mail is journaled, not recorded"]
-    found = []
+        return [] if readings.is_shipping else ["worker: not running: mail is journaled, not recorded"]
     if readings.worker.silent_seconds > WORKER_SILENT_SECONDS:
-        found.append(f"worker: silent for {readings.worker.silent_seconds:.0f} s")
+        return [f"worker: silent for {readings.worker.silent_seconds:.0f} s"]
+    return []
+
+
+def _shipper_lags(readings: Readings) -> list[str]:
+    shipper = readings.shipper
+    if not readings.is_shipping:
+        return []
+    if shipper is None:
+        return ["shipper: not running: mail stays in this host's journal"]
+    if shipper.silent_seconds > SHIPPER_SILENT_SECONDS:
+        return [f"shipper: silent for {shipper.silent_seconds:.0f} s"]
+    waits = f"{shipper.waiting} entries wait in this host's journal"
+    if shipper.unserved_seconds is None:
+        return [f"shipper: Redis has never served it: {waits}"]
+    if shipper.unserved_seconds > SHIPPER_SILENT_SECONDS:
+        return [f"shipper: Redis is away or full for {shipper.unserved_seconds:.0f} s: {waits}"]
+    return []
+
+
+def _log_is_unread(readings: Readings) -> list[str]:
     silent = readings.maillog_silent_seconds
-    if readings.confirmation != "assumed" and (silent is None or silent > MAILLOG_SILENT_SECONDS):
+    is_followed = readings.worker is not None or readings.is_shipping
+    if is_followed and readings.confirmation != "assumed" and (silent is None or silent > MAILLOG_SILENT_SECONDS):
         since = "has never been read" if silent is None else f"was last read {silent:.0f} s ago"
-        found.append(f"mail log: {since}: new records stay unconfirmed")
-    return found
+        return [f"mail log: {since}: new records stay unconfirmed"]
+    return []

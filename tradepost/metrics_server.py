@@ -30,6 +30,7 @@ from tradepost.health import (
     JournalReading,
     MilterReading,
     Readings,
+    ShipperReading,
     Status,
     WorkerReading,
     judge,
@@ -65,6 +66,8 @@ class Observer:
             milter=self._read_milter(values),
             confirmation=confirmation,
             maillog_silent_seconds=_age(values, "tradepost_maillog_heartbeat_seconds"),
+            is_shipping=bool(settings.redis.url),
+            shipper=self._read_shipper(values),
         )
 
     def _read_journal(self) -> JournalReading | None:
@@ -92,6 +95,17 @@ class Observer:
         if silent is None:
             return None
         return WorkerReading(silent, values["tradepost_worker_lag_seconds"], int(values["tradepost_unconfirmed"]))
+
+    def _read_shipper(self, values: dict[str, float]) -> ShipperReading | None:
+        silent = _age(values, "tradepost_shipper_heartbeat_seconds")
+        if silent is None:
+            return None
+        return ShipperReading(
+            silent,
+            _age(values, "tradepost_shipper_served_seconds"),
+            int(values["tradepost_shipper_waiting_entries"]),
+            int(values["tradepost_shipper_in_flight_entries"]),
+        )
 
     def _read_milter(self, values: dict[str, float]) -> MilterReading | None:
         silent = _age(values, "tradepost_milter_heartbeat_seconds")

@@ -26,8 +26,12 @@ from tradepost.settings import Settings, load_settings
 
 Tables = Mapping[str, Mapping[str, object]]
 SERVICE_USER = "nobody"
-# Every service there is.
+# Every service of the small size.
 PARTS = ("sync", "milter", "metrics", "web")
+# Those of the large size beside them: `ship` hands mail to workers anywhere, `log` follows the mail log where no `sync` runs,
+# `sync-2` is a second worker.  In the order in which they start.
+ALL_PARTS = ("sync", "sync-2", "log", "ship", "milter", "metrics", "web")
+_COMMANDS = {"log": ("sync", "--only-log"), "sync-2": ("sync",)}
 _START_SECONDS = 60
 _STOP_SECONDS = 40
 
@@ -150,9 +154,9 @@ class ServiceStack:
 
     def start(self, name: str, *, script: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
         """Start one part and wait until it works.  `script` runs in place of `tradepost` (with the same arguments)."""
-        command = self.runtime.command(name)
+        command = self.runtime.command(*_command(name))
         if script is not None:
-            command = self.runtime.script(self._readable(script), name)
+            command = self.runtime.script(self._readable(script), *_command(name))
         began_at = time.time()
         self._launch(name, command, environment or {})
         self._await(name, began_at)
@@ -160,9 +164,9 @@ class ServiceStack:
     def _start_all(self) -> None:
         """Start the wanted parts at once: each loads for a second or two, and none needs another to come up."""
         began_at = time.time()
-        names = [name for name in PARTS if name in self._wanted]
+        names = [name for name in ALL_PARTS if name in self._wanted]
         for name in names:
-            self._launch(name, self.runtime.command(name), {})
+            self._launch(name, self.runtime.command(*_command(name)), {})
         for name in names:
             self._await(name, began_at)
 
@@ -195,12 +199,22 @@ class ServiceStack:
         return copy
 
     def answers(self, name: str, since: float = 0.0) -> bool:
-        """Tell whether a part works: the socket or page answers, or the worker wrote to the directory after `since`."""
+        """Tell whether a part works: the socket or page answers, or a worker wrote to the directory after `since`.
+
+        Shipper and log follower show it by taking their lock.
+        """
         if name == "milter":
             return _milter_answers(self.settings.milter.socket)
-        if name == "sync":
+        if name in ("ship", "log"):
+            return self._locked_at("ship.lock" if name == "ship" else "maillog.lock") >= since
+        if name.startswith("sync"):
             return self._projected_at() >= since
         return _page_answers(f"{self.metrics_url}/healthz" if name == "metrics" else self.web_url)
+
+    def _locked_at(self, name: str) -> float:
+        path = self.folder / "state" / name
+        # A file system's clock ticks some milliseconds behind time.time().
+        return path.stat().st_mtime + 0.05 if path.exists() else -1.0
 
     def _projected_at(self) -> float:
         directory = open_directory(self.settings, deadline_ms=1000)
@@ -225,7 +239,7 @@ class ServiceStack:
 
     def stop_all(self) -> None:
         """Stop every part, in the order in which mail flows: no more marks, then record the rest, then the pages."""
-        for name in ("milter", "sync", "web", "metrics"):
+        for name in ("milter", "ship", "sync", "sync-2", "log", "web", "metrics"):
             self.stop(name)
 
     def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
@@ -245,6 +259,10 @@ class ServiceStack:
         if check and done.returncode != 0:
             raise SandboxError(f"tradepost {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
         return done
+
+
+def _command(part: str) -> tuple[str, ...]:
+    return _COMMANDS.get(part, (part,))
 
 
 def _milter_answers(address: str) -> bool:

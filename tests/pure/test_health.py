@@ -12,6 +12,7 @@ from tradepost.health import (
     JournalReading,
     MilterReading,
     Readings,
+    ShipperReading,
     Status,
     WorkerReading,
     judge,
@@ -64,6 +65,42 @@ def test_all_well() -> None:
 def test_each_trouble_is_named(readings: Readings, status: str, reason: str) -> None:
     health = judge(readings)
     assert (health.status.value, health.reasons) == (status, (reason,))
+
+
+SHIPPING = replace(
+    WELL,
+    worker=None,  # on some other host
+    is_shipping=True,
+    shipper=ShipperReading(silent_seconds=2.0, unserved_seconds=0.1, waiting=12, in_flight=5),
+)
+
+
+@pytest.mark.parametrize(
+    ("readings", "reasons"),
+    [
+        (SHIPPING, ()),
+        (replace(SHIPPING, shipper=None), ("shipper: not running: mail stays in this host's journal",)),
+        (
+            replace(SHIPPING, shipper=ShipperReading(31.0, 31.0, 12, 5)),
+            ("shipper: silent for 31 s",),
+        ),
+        (
+            replace(SHIPPING, shipper=ShipperReading(1.0, 45.0, 12, 5)),
+            ("shipper: Redis is away or full for 45 s: 12 entries wait in this host's journal",),
+        ),
+        (
+            replace(SHIPPING, shipper=ShipperReading(1.0, None, 12, 0)),
+            ("shipper: Redis has never served it: 12 entries wait in this host's journal",),
+        ),
+        (
+            replace(SHIPPING, maillog_silent_seconds=None),
+            ("mail log: has never been read: new records stay unconfirmed",),
+        ),
+        (replace(SHIPPING, worker=WorkerReading(31.0, 0.0, 0)), ("worker: silent for 31 s",)),
+    ],
+)
+def test_a_host_that_ships_needs_a_shipper_and_no_worker(readings: Readings, reasons: tuple[str, ...]) -> None:
+    assert judge(readings).reasons == reasons
 
 
 def test_assumed_confirmation_is_said_and_is_no_trouble() -> None:
