@@ -2,6 +2,7 @@
 """Telephone numbers in running text: which they are, and whose country they name."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import phonenumbers
@@ -10,7 +11,11 @@ from phonenumbers import NumberParseException, PhoneNumber
 _MAX_NUMBERS = 6
 # Arabic, Persian, Devanagari, Thai and full-width digits are digits too.
 _DIGITS = {ord(char): str(value) for zero in "٠۰०๐０" for value in range(10) for char in chr(ord(zero) + value)}
-_CANDIDATE = re.compile(r"(?:\+|\b00|＋)?\(?\d[\d ().\-/–]{5,22}\d")
+_OTHER_DIGIT = re.compile(f"[{''.join(map(chr, _DIGITS))}]")
+_DIGIT_RUN = r"\d[\d ().\-/–]{5,22}\d"
+_CORE = re.compile(_DIGIT_RUN)  # begins with a digit: found five times as fast
+_CANDIDATE = re.compile(rf"(?:\+|\b00|＋)?\(?{_DIGIT_RUN}")
+_BEFORE_CORE = 3  # "00("
 _LABEL = re.compile(
     r"(?:tel|phone|ph|mob|mobile|cell|whats ?app|wa|hp|handy|gsm|t|m|p|móvil|celular|cel|fono|telefon|telefono|teléfono|"
     r"telefone|tél|тел|моб|电话|電話|手机|手機|微信|전화|휴대폰|연락처|โทร|đt|sđt|điện thoại|هاتف|جوال|موبايل|تلفن|موبایل|همراه|फोन|मोबाइल)"
@@ -129,13 +134,13 @@ class Phone:
 
 def western_digits(text: str) -> str:
     """Return the text with every script's digits as 0-9."""
-    return text if text.isascii() else text.translate(_DIGITS)
+    return text if text.isascii() or _OTHER_DIGIT.search(text) is None else text.translate(_DIGITS)
 
 
 def find_phones(text: str, region: str | None = None) -> tuple[Phone, ...]:
     """Return valid telephone numbers, in order; national ones only when a `region` says how to read them."""
     found: list[Phone] = []
-    for match in _CANDIDATE.finditer(western_digits(text)[:20_000]):
+    for match in _candidates(western_digits(text)[:20_000]):
         if len(found) == _MAX_NUMBERS:
             break
         before = text[max(match.start() - 16, 0) : match.start()]
@@ -143,6 +148,16 @@ def find_phones(text: str, region: str | None = None) -> tuple[Phone, ...]:
         if phone is not None:
             found.append(phone)
     return tuple(found)
+
+
+def _candidates(text: str) -> Iterator[re.Match[str]]:
+    """Yield what `_CANDIDATE.finditer` would."""
+    position = 0
+    while core := _CORE.search(text, position):
+        match = _CANDIDATE.search(text, max(position, core.start() - _BEFORE_CORE))
+        assert match is not None
+        yield match
+        position = match.end()
 
 
 def _phone(match: re.Match[str], before: str, region: str | None) -> Phone | None:

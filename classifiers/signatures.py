@@ -12,6 +12,7 @@ _WORDS = read_table("frames")
 _CLOSINGS = frozenset(word.lower() for word in _WORDS["closing"])
 _LONG_CLOSINGS = tuple(sorted(word for word in _CLOSINGS if len(word) > 3))
 _DELIMITER = linear(r"[ \t]*(?:--|—|__+|--+|==+|\*\*+|~~+|──+)[ \t]*")
+_DELIMITER_SIGNS = frozenset("-—_=*~─")
 _LEGAL_FORM_PATTERN = (
     rf"(?i)(?:^|[\s,.(（\"«“])(?:{any_of(word for word in _WORDS['legal_forms'] if word[0].isascii())})(?:$|[\s,.)\"»”|/-])|"
     rf"(?:{any_of(word for word in _WORDS['legal_forms'] if not word[0].isascii())})"
@@ -76,7 +77,10 @@ def signature_start(lines: list[str]) -> int:
         end -= 1
     sent_from = next((index for index in range(end, len(lines)) if lines[index].strip()), len(lines))
     for index in range(end - 1, max(end - 26, 0), -1):
-        if lines[index].rstrip() == "--" or (_DELIMITER.fullmatch(lines[index]) and index > end - 12):
+        line = lines[index].strip()
+        if line[-1:] in _DELIMITER_SIGNS and (
+            lines[index].rstrip() == "--" or (index > end - 12 and _DELIMITER.fullmatch(lines[index]))
+        ):
             return _with_closing(lines, index)
     start = _walk_up(lines, end)
     return start if start < end else sent_from

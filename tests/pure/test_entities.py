@@ -2,7 +2,10 @@
 """Facts of a letter, and none where it states none."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from classifiers import phones
 from classifiers.entities import Letter, parse_number, read_entities, read_price, read_quantity
 from classifiers.features import document_types
 from classifiers.products import read_product
@@ -95,6 +98,13 @@ def test_a_national_number_is_read_in_its_country() -> None:
     )
 
     assert read_entities(letter).phone == "+902125550936"
+
+
+@given(st.text(alphabet="+0＋(1290) .-/–a é\n", max_size=80))
+def test_candidates_are_found_as_one_pattern_would_find_them(text: str) -> None:
+    slow = [match.span() for match in phones._CANDIDATE.finditer(text)]
+
+    assert [match.span() for match in phones._candidates(text)] == slow
 
 
 def test_a_robot_is_nobody() -> None:
