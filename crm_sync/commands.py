@@ -92,7 +92,8 @@ def _admission(settings: Settings, opened: Database) -> AbstractContextManager[o
     """Refuse a second worker of this host where SQLite or its journal are for one.  Raises DatabaseError."""
     if opened.admits_many_workers and settings.redis.url:
         return nullcontext()
-    return WorkerLock(settings.paths.state / "worker.lock")
+    why = "without [redis] url a host has one worker" if opened.admits_many_workers else "on SQLite exactly one may run"
+    return WorkerLock(settings.paths.state / "worker.lock", why=why)
 
 
 @click.command()
