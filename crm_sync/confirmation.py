@@ -36,6 +36,9 @@ _RETRY_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
 _RECHECK = timedelta(minutes=10)
 _OVERLAP = timedelta(seconds=60)
+# What another host's worker recorded bears that host's time, which may be off by so much.
+_SKEW = timedelta(minutes=15)
+_SKEW_LOOK = timedelta(seconds=5)
 # Usually the log has spoken within a second; after this the queue itself is asked.
 _ASK_QUEUE_AFTER = timedelta(seconds=60)
 # A slow client may need so long from the first recipient to EOM.
@@ -77,6 +80,7 @@ class Confirmer:
         self._clock = clock
         self._checked_until: datetime | None = None  # arrivals recorded before this were looked up
         self._rechecked_at: datetime | None = None
+        self._looked_back_at: datetime | None = None
         self._retry_at = 0.0
         self._prune_at = 0.0
         self._complaints: set[str] = set()
@@ -109,7 +113,7 @@ class Confirmer:
         silent = (
             update(Arrival)
             .where(
-                Arrival.recorded_at <= now, Arrival.arrived_at <= edge,
+                Arrival.recorded_at <= now + _SKEW, Arrival.arrived_at <= edge,
                 _is_open_at(self._instance),
             )
             .values(acceptance=Acceptance.ASSUMED.value, accepted_at=Arrival.arrived_at)
@@ -163,6 +167,9 @@ class Confirmer:
         if since is None or self._rechecked_at is None or now - self._rechecked_at >= _RECHECK:
             since = now - KEEP
             self._rechecked_at = now
+        elif self._looked_back_at is None or now - self._looked_back_at >= _SKEW_LOOK:
+            since = min(since, now - _SKEW)
+            self._looked_back_at = now
         # The clock may have been set back, and a transaction of ours rolled back.
         self._checked_until = now - _OVERLAP
         return set(

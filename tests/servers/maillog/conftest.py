@@ -26,7 +26,13 @@ class Ledger:
     database: Database
 
     def record(
-        self, queue_id: str, at: datetime, *, recorded_at: datetime | None = None, sender: str = "ann@b.example"
+        self,
+        queue_id: str,
+        at: datetime,
+        *,
+        recorded_at: datetime | None = None,
+        sender: str = "ann@b.example",
+        instance: str = INSTANCE,
     ) -> str:
         """Write an arrival's row; return its entry id."""
         entry_id = str(ULID.from_datetime(at))
@@ -34,7 +40,7 @@ class Ledger:
         with self.database.writing() as session:
             session.add(
                 Arrival(
-                    entry_id=entry_id, instance=INSTANCE, queue_id=queue_id, arrived_at=at,
+                    entry_id=entry_id, instance=instance, queue_id=queue_id, arrived_at=at,
                     recorded_at=recorded_at or at, direction="inbound", recording="full", envelope_sender=sender,
                     envelope=envelope, verdict=Verdict(Direction.INBOUND), facts={},
                 )

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from crm_sync.confirmation import Confirmer, make_confirmer
+from crm_sync.host_follower import HostFollower, follow_only
 from crm_sync.models.maillog import MaillogEvidence
 from tradepost.journal_follower import JournalFollower
 from tradepost.log_follower import FileFollower
@@ -183,7 +185,7 @@ def test_kill_9_between_effect_and_commit(ledger: Any, mail_log: Any, make: Make
     for letter in "ABC":
         mail_log.accept(f"4jX6VF2HxKzJDb{letter}")
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, ledger.database.url, str(mail_log.path)],
+        [sys.executable, "-c", KILLED, f"sqlite:///{ledger.database.path}", str(mail_log.path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "3\n"), killed.stderr
@@ -433,3 +435,78 @@ def test_a_journal_that_can_not_be_read_is_named(ledger: Any, caplog: pytest.Log
         time.sleep(0.02)
     assert "insufficient permissions" in caplog.text
     confirmer.close()
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_worker_of_another_host_whose_clock_is_off_records_after_the_log_has_spoken(
+    ledger: Any, mail_log: Any, make: Make, minutes: int
+) -> None:
+    """The record bears the other host's time; it is found within seconds all the same."""
+    now = NOW
+    confirmer = make(clock=lambda: now)
+    at = mail_log.active(LONG)
+    poll(confirmer, ledger)
+    now += timedelta(seconds=30)
+    poll(confirmer, ledger)
+    entry_id = ledger.record(LONG, mail_log.at, recorded_at=now + timedelta(minutes=minutes))
+    now += timedelta(seconds=6)
+    poll(confirmer, ledger)
+    assert ledger.acceptance(entry_id) == ("confirmed", at)
+
+
+def test_each_host_follows_its_own_log_and_confirms_its_own_arrivals(
+    ledger: Any, mail_log: Any, make: Make, tmp_path: Path
+) -> None:
+    """Two hosts may even give the same queue id; what one's log says means nothing for the other's mail."""
+    here = ledger.record(SHORT, mail_log.at)
+    there = ledger.record(SHORT, mail_log.at, instance="mx2.example.test")
+    other_log = tmp_path / "mail2.log"
+    other_log.write_text("")
+    other = Confirmer("mx2.example.test", FileFollower(other_log, LogParser()))
+    confirmer = make()
+    mail_log.active(SHORT)
+    poll(other, ledger)
+    poll(confirmer, ledger)
+    assert [ledger.acceptance(entry_id)[0] for entry_id in (here, there)] == ["confirmed", "pending"]
+    shutil.copyfile(mail_log.path, other_log)
+    poll(other, ledger)
+    assert ledger.acceptance(there)[0] == "confirmed"
+    other.close()
+
+
+def test_one_process_of_a_host_follows_and_another_takes_over(
+    ledger: Any, mail_log: Any, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_sync.host_follower._ASK_SECONDS", 0.0)
+    lock = tmp_path / "maillog.lock"
+    first, second = HostFollower(make(), lock), HostFollower(make(), lock)
+    entries = [ledger.record(queue_id, mail_log.at) for queue_id in (LONG, OTHER)]
+    mail_log.active(LONG)
+    with ledger.database.writing() as session:
+        assert [first.poll(session), second.poll(session)] == [1, 0]
+    mail_log.active(OTHER)
+    with ledger.database.writing() as session:
+        assert second.poll(session) == 0
+    first.close()  # or killed: the kernel frees the lock
+    with ledger.database.writing() as session:
+        assert second.poll(session) == 1
+    assert {ledger.acceptance(entry_id)[0] for entry_id in entries} == {"confirmed"}
+    second.close()
+
+
+def test_a_host_without_a_worker_follows_its_log(ledger: Any, mail_log: Any, make: Make, tmp_path: Path) -> None:
+    stop = threading.Event()
+    entry_id = ledger.record(LONG, mail_log.at)
+    mail_log.active(LONG)
+    follower = HostFollower(make(), tmp_path / "maillog.lock")
+    following = threading.Thread(target=follow_only, args=(follower, ledger.database, stop))
+    following.start()
+    try:
+        deadline = time.monotonic() + 20
+        while ledger.acceptance(entry_id)[0] != "confirmed" and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        stop.set()
+        following.join(timeout=20)
+        follower.close()
+    assert ledger.acceptance(entry_id)[0] == "confirmed"
