@@ -128,6 +128,8 @@ class RedisLines:
                     self._wanted += 1
                     self._changed.notify_all()
                 if not self._changed.wait(until - time.monotonic()) and time.monotonic() >= until:
+                    if not self._lines:  # not even one that others use: it is being made, for too long
+                        self._count(self._breaker.came_late, "no connection in time")
                     raise LinesLate("no connection was free in time")
             if self._breaker.is_open:
                 raise LinesDown("not asked: it failed a moment ago")
@@ -147,13 +149,18 @@ class RedisLines:
         line.close()
         with self._changed:
             self._lines -= 1
-            was_open = self._breaker.is_open
             if line.outages == self._outages:  # an older one says nothing about the server of now
-                count()
-            if self._breaker.is_open and not was_open:
-                self._outages += 1
-                self._disconnect_free()
-                self._tell(error)
+                self._count(count, error)
+            self._changed.notify_all()
+
+    def _count(self, count: Callable[[], None], reason: object) -> None:
+        """Let the breaker count, and note an outage where it opens thereby."""
+        was_open = self._breaker.is_open
+        count()
+        if self._breaker.is_open and not was_open:
+            self._outages += 1
+            self._disconnect_free()
+            self._tell(reason)
             self._changed.notify_all()
 
     def _disconnect_free(self) -> None:
@@ -161,11 +168,11 @@ class RedisLines:
             self._lines -= 1
             self._free.popleft().close()
 
-    def _tell(self, error: Exception | None) -> None:
+    def _tell(self, reason: object) -> None:
         now = time.monotonic()
         if now - self._told_at >= _SILENCE_SECONDS:
             self._told_at = now
-            log.warning("%s: %s", self._name, error)
+            log.warning("%s: %s", self._name, reason)
 
     def _keep_open(self) -> None:
         outages = 0
@@ -179,12 +186,8 @@ class RedisLines:
             except (redis.RedisError, OSError, Refusal, ValueError) as error:
                 self._forget_client()
                 with self._changed:
-                    if not self._breaker.is_open:
-                        self._outages += 1
-                        self._disconnect_free()
-                    self._breaker.failed()
+                    self._count(self._breaker.failed, error)
                     self._attempts += 1
-                    self._tell(error)
                     self._changed.notify_all()
                 continue
             with self._changed:
