@@ -133,11 +133,13 @@ class Worker:
         """Read entries until the batch is full, its time is up or we are to stop.  Returns (letters, put aside)."""
         if not self._listed:
             self._listed.extend(self._source.take())
+        # Where a full batch waits, the mails behind it wait longer for two small commits than for a full one.
+        is_pressed = len(self._listed) >= self._settings.batch_mails
         letters: list[Letter] = []
         octets = shunted = 0
         deadline = time.monotonic() + self._settings.batch_ms / 1000
         while self._listed and len(letters) < self._settings.batch_mails and octets < _BATCH_BYTES:
-            if self._stop.is_set() or (letters and time.monotonic() > deadline):
+            if self._stop.is_set() or (letters and not is_pressed and time.monotonic() > deadline):
                 break
             taken = self._listed.popleft()
             try:

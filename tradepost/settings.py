@@ -156,7 +156,10 @@ class WorkerSettings(_Table):
     """The sync worker."""
 
     batch_mails: Annotated[int, Field(ge=1, le=1000)] = Field(default=50, description="Mails in one commit at most.")
-    batch_ms: Annotated[int, Field(ge=1)] = Field(default=50, description="A commit waits no longer than this.")
+    batch_ms: Annotated[int, Field(ge=1)] = Field(
+        default=50,
+        description="A commit waits no longer than this for mails to fill it; where enough wait, it is filled.",
+    )
     poll_ms: Annotated[int, Field(ge=1)] = Field(default=200, description="Pause between looks at an empty journal.")
 
 

@@ -222,6 +222,21 @@ def test_no_commit_waits_longer_than_set(tmp_path: Path, server: RecordServer) -
     room.close()
 
 
+def test_while_many_mails_wait_every_commit_is_full(tmp_path: Path, server: RecordServer) -> None:
+    room = MailRoom(tmp_path, server, settings=WorkerSettings(batch_mails=3, batch_ms=1))
+
+    class Slow(Worker):
+        def _read_letter(self, entry: object) -> Letter:
+            time.sleep(0.005)
+            return super()._read_letter(entry)  # type: ignore[arg-type]
+
+    for number in range(8):
+        room.post(Mail(message_id=f"<{number}@acme.example>"))
+    slow = room.new_worker(Slow)
+    assert [slow.step() for _ in range(5)] == [3, 3, 1, 1, 0]
+    room.close()
+
+
 def test_the_follower_is_asked_between_batches_in_its_own_transaction(tmp_path: Path, server: RecordServer) -> None:
     class Confirms:
         polls = 0
