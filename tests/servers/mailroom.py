@@ -24,7 +24,7 @@ from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.models.people import Person
 from crm_sync.projector import Projector
-from crm_sync.sources import JournalSource
+from crm_sync.sources import JournalSource, Source
 from crm_sync.worker import Follower, Worker
 from tradepost.analysis import Extract
 from tradepost.arrival import Arrival as Seen
@@ -158,11 +158,11 @@ class MailRoom:
         self.stop = threading.Event()
         self.worker = self.new_worker()
 
-    def new_worker(self, kind: type[Worker] = Worker) -> Worker:
-        """Return another worker on the same folder, as after a restart."""
+    def new_worker(self, kind: type[Worker] = Worker, source: Source | None = None) -> Worker:
+        """Return another worker on the same folder, as after a restart.  `source` None: the journal."""
         return kind(
             database=self.database,
-            source=JournalSource(self.journal, self.stop),
+            source=source or JournalSource(self.journal, self.stop),
             blobs=BlobStore(self.blobs.root),
             read=partial(parse_message, payloads=True),
             analyst=PlainAnalyst(),
