@@ -9,8 +9,8 @@ from collections.abc import Callable
 class Breaker:
     """Knows whether a server may be asked.  Not safe in threads: its owner holds a lock.
 
-    It opens at a failure, and after more than `tolerated` answers in a row that came too late: one such may be this
-    host's own business.  It stays open for a jittered time that doubles from `first_seconds` to `longest_seconds` with
+    It opens at a failure, and when for `patience_seconds` and more than `tolerated` times no answer came in time: fewer,
+    or all in one moment, may be this host's own business.  It stays open for a jittered time that doubles from `first_seconds` to `longest_seconds` with
     each failing probe; then one probe may go, whose success closes it.
     """
 
@@ -20,15 +20,18 @@ class Breaker:
         first_seconds: float = 0.2,
         longest_seconds: float = 5.0,
         tolerated: int = 2,
+        patience_seconds: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._first = first_seconds
         self._longest = longest_seconds
         self._tolerated = tolerated
+        self._patience = patience_seconds
         self._clock = clock
         self._draw = draw
         self._late = 0
+        self._late_since = 0.0
         self._wait = 0.0
         self._probe_at: float | None = None  # None: closed
         self._closed_at: float | None = None
@@ -51,8 +54,10 @@ class Breaker:
 
     def came_late(self) -> None:
         """No answer came in time."""
+        if not self._late:
+            self._late_since = self._clock()
         self._late += 1
-        if self._late > self._tolerated:
+        if self._late > self._tolerated and self._clock() - self._late_since >= self._patience:
             self.failed()
 
     def failed(self) -> None:

@@ -47,6 +47,7 @@ _SILENCE_SECONDS = 30
 # Claims of the last minutes, and one for each distributed letter of the last days: told again after a loss.
 _MOST_PROMISES = 10_000
 _READ_ONLY = frozenset({FETCH, POLICY, STATE})
+_SCRIPTS = (FETCH, POLICY, STATE, CLAIM, TURN, NOTE, PROMISE)
 
 
 class _Unanswered(Exception):
@@ -157,13 +158,19 @@ class RedisDirectory:
         self._lines.close()
 
     def _make_ready(self, line: Line) -> None:
-        """Teach a new connection's server the scripts, then see whether it answers in time."""
+        """Teach a new connection's server the scripts, then see whether it answers in time; of three, one must."""
         until = time.monotonic() + _CONNECT_SECONDS
-        for script in (FETCH, POLICY, CLAIM, TURN, NOTE, PROMISE):
-            line.ask(until, "SCRIPT", "LOAD", script.text)
-        line.ask(
-            time.monotonic() + self._deadline_seconds, *_command(FETCH, self._fetch_keys(()), self._fetch_words(()))
-        )
+        known = line.ask(until, "SCRIPT", "EXISTS", *(script.digest for script in _SCRIPTS))
+        for script, is_known in zip(_SCRIPTS, known, strict=True):
+            if not is_known:
+                line.ask(until, "SCRIPT", "LOAD", script.text)
+        probe = _command(FETCH, self._fetch_keys(()), self._fetch_words(()))
+        for _ in range(3):
+            asked_at = time.monotonic()
+            line.ask(until, *probe)
+            if time.monotonic() - asked_at < self._deadline_seconds:
+                return
+        raise redis.TimeoutError(f"its answers take longer than {self._deadline_seconds * 1000:.0f} ms")
 
     def _run(self, stage: str, script: Script, keys: Sequence[str], words: Sequence[str | bytes | int]) -> list[Any]:
         """Run a script within the deadline; its answer begins with DONE.  Raises _Unanswered for whatever hinders it."""

@@ -47,7 +47,7 @@ class RedisLines:
 
     `open_client` returns the client whose connections are copied (a cluster's: to the node that holds `key`);
     `is_ready` is called with each new connection before anybody uses it and must raise redis.RedisError where that can't
-    serve; it ends within `deadline_seconds` when the server is well.
+    serve.
     """
 
     def __init__(

@@ -32,15 +32,30 @@ def test_a_failure_opens_it_until_a_probe_goes_well() -> None:
     assert not breaker.is_open
 
 
-def test_late_answers_open_it_only_in_a_row() -> None:
-    breaker = made(Clock())
-    for _ in range(2):
+def test_late_answers_open_it_only_in_a_row_and_for_a_while() -> None:
+    clock = Clock()
+    breaker = made(clock)
+    for _ in range(3):
         breaker.came_late()
         breaker.came_late()
+        clock.now += 0.2
         breaker.succeeded()
     assert not breaker.is_open
     for _ in range(3):
         breaker.came_late()
+        clock.now += 0.06
+    assert breaker.is_open
+
+
+def test_many_that_come_late_in_one_moment_do_not_open_it() -> None:
+    clock = Clock()
+    breaker = made(clock)
+    for _ in range(50):
+        breaker.came_late()
+        clock.now += 0.001
+    assert not breaker.is_open
+    clock.now += 0.06
+    breaker.came_late()
     assert breaker.is_open
 
 

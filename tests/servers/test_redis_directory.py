@@ -344,8 +344,8 @@ def test_slow_redis_costs_a_deadline_then_nothing(
     for thread in asking:
         thread.join()
     assert len(taken) >= 200 * threads
-    # A few calls of each thread waited and found out; from then on a thread of its own does.
-    assert 3 <= slow_answers() - slow_before <= 4 + 2 * threads
+    # In the first tenth of a second calls waited and found out; from then on a thread of its own does.
+    assert 3 <= slow_answers() - slow_before <= 10 * threads
     assert max(taken) < 0.02 + GRACE_SECONDS
     assert statistics.median(taken) < 0.005
     wait_until("the directory to be asked again", lambda: answers(reader), 8)
