@@ -2,6 +2,7 @@
 """Where the contact block at the end of a letter begins."""
 
 from enum import Enum
+from functools import lru_cache
 
 from classifiers.tables import PatternSet, any_of, linear, read_table
 
@@ -11,6 +12,7 @@ _MAX_LINE_CHARS = 110
 _WORDS = read_table("frames")
 _CLOSINGS = frozenset(word.lower() for word in _WORDS["closing"])
 _LONG_CLOSINGS = tuple(sorted(word for word in _CLOSINGS if len(word) > 3))
+_LONG_CLOSING_STARTS = frozenset(word[:4] for word in _LONG_CLOSINGS)
 _DELIMITER = linear(r"[ \t]*(?:--|—|__+|--+|==+|\*\*+|~~+|──+)[ \t]*")
 _DELIMITER_SIGNS = frozenset("-—_=*~─")
 _LEGAL_FORM_PATTERN = (
@@ -53,18 +55,31 @@ def is_closing(line: str) -> bool:
     bare = line.strip().strip(",.!;:，。！~ *_").lower()
     if not bare or len(bare) > 60:
         return False
-    return bare in _CLOSINGS or (len(bare) < 45 and bare.startswith(_LONG_CLOSINGS) and len(bare.split()) <= 5)
+    if bare in _CLOSINGS:
+        return True
+    return (
+        bare[:4] in _LONG_CLOSING_STARTS
+        and len(bare) < 45
+        and bare.startswith(_LONG_CLOSINGS)
+        and len(bare.split()) <= 5
+    )
 
 
 def has_contact(line: str) -> bool:
     """Does the line hold a phone number, an address, a company's legal form or a job title?"""
-    signs = _SIGNS.found(line)
+    signs = _signs(line)
     return "contact" in signs or "legal-form" in signs or ("title" in signs and len(line) < 60)
 
 
 def is_sent_from(line: str) -> bool:
     """Did a program sign ("Sent from my iPhone")?"""
-    return "sent-from" in _SIGNS.found(line.strip())
+    return "sent-from" in _signs(line.strip())
+
+
+@lru_cache(maxsize=256)
+def _signs(text: str) -> frozenset[str]:
+    # The last lines are looked at more than once; closings and signatures come again in other letters.
+    return _SIGNS.found(text)
 
 
 def signature_start(lines: list[str]) -> int:
@@ -98,11 +113,13 @@ def _walk_up(lines: list[str], end: int) -> int:
     start = end
     strong = seen = names = 0
     crossed_blank = False
-    is_spaced = _is_double_spaced(lines[:end])
+    is_spaced: bool | None = None  # not looked at yet
     top = next((index for index in range(end) if lines[index].strip()), end)  # is never its signature
     for index in range(end - 1, top, -1):
         kind = _kind(lines[index])
         if kind is _Line.BLANK:
+            if is_spaced is None:
+                is_spaced = _is_double_spaced(lines[:end])
             crossed_blank = not is_spaced
             continue
         if kind is _Line.CLOSING:
@@ -135,10 +152,10 @@ def _first_closing(lines: list[str], index: int) -> int:
 
 def _is_double_spaced(lines: list[str]) -> bool:
     """Does a blank line follow every line, as HTML written with one <p> a line gives?"""
-    blanks = sum(not line.strip() for line in lines)
-    return blanks > 3 and all(
-        not (above.strip() and below.strip()) for above, below in zip(lines[-12:], lines[-11:], strict=False)
-    )
+    for above, below in zip(lines[-12:], lines[-11:], strict=False):
+        if above.strip() and below.strip():
+            return False
+    return sum(not line.strip() for line in lines) > 3
 
 
 def _is_whole_block(line: str) -> bool:
@@ -153,7 +170,7 @@ def _kind(line: str) -> _Line:
         return _Line.CLOSING
     if len(text) > _MAX_LINE_CHARS:
         return _Line.SENTENCE
-    signs = _SIGNS.found(text)
+    signs = _signs(text)
     if "sent-from" in signs:
         return _Line.STRONG
     if "contact" in signs:

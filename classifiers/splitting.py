@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from classifiers.signatures import signature_start
-from classifiers.tables import any_of, linear, read_table
+from classifiers.tables import Pattern, PatternSet, any_of, linear, read_table
 
 MAX_CHARS = 20_000
 MAX_LINE_CHARS = 2_000
@@ -18,24 +18,41 @@ MAX_LINE_CHARS = 2_000
 _WORDS = read_table("frames")
 _ORIGINAL = any_of(_WORDS["original"])
 _FORWARDED = any_of(_WORDS["forwarded"])
-_SEPARATOR = linear(
+_SEPARATOR_PATTERN = (
     rf"(?im)^[ \t>]*(?:[-_=—*]{{2,}}[ \t]*(?:{_ORIGINAL}|(?P<forward>{_FORWARDED}))[^\n]*"
     rf"|(?P<bare>{_FORWARDED})[ \t]*[:：][ \t]*)$"
 )
-_HEADER_BLOCK = linear(
+_SEPARATOR = linear(_SEPARATOR_PATTERN)
+_HEADER_BLOCK_PATTERN = (
     rf"(?im)^[ \t>*]*(?:{any_of(_WORDS['from_labels'])})[ \t]*\*?[ \t]*[:：][^\n]*\n(?:[^\n:：]*\n)?"
     rf"[ \t>*]*(?:{any_of(_WORDS['other_labels'])})[ \t]*\*?[ \t]*[:：]"
 )
-_WROTE = any_of(_WORDS["wrote"])
-_ATTRIBUTION = linear(rf"(?im)(?:{_WROTE})(?:[^\n]*[:：]|[ \t]*[:：]?)[ \t>]*$")
+_HEADER_BLOCK = linear(_HEADER_BLOCK_PATTERN)
+_ATTRIBUTION_PATTERN = rf"(?im)(?:{any_of(_WORDS['wrote'])})(?:[^\n]*[:：]|[ \t]*[:：]?)[ \t>]*$"
+_ATTRIBUTION = linear(_ATTRIBUTION_PATTERN)
 # Gmail in Russian, Japanese and others has no verb: date, time, name, <address>:
-_DATED = linear(r"(?m)(?:19|20)\d\d[^\n<]*<[^\n<>@]+@[^\n<>]+>[ \t]*[:：][ \t]*$")
+_DATED_PATTERN = r"(?m)(?:19|20)\d\d[^\n<]*<[^\n<>@]+@[^\n<>]+>[ \t]*[:：][ \t]*$"
+_DATED = linear(_DATED_PATTERN)
 _TIME = linear(r"\d{1,2}[:.h]\d\d|(?:19|20)\d\d|\d{1,2}[./月-]\d{1,2}")
-_DISCLAIMER = linear(rf"(?im)^[ \t*_]*(?:{any_of(_WORDS['disclaimer'])})")
-_FRAME = linear(rf"(?i)(?:{any_of(_WORDS['frame'])})")
+_DISCLAIMER_PATTERN = rf"(?im)^[ \t*_]*(?:{any_of(_WORDS['disclaimer'])})"
+_DISCLAIMER = linear(_DISCLAIMER_PATTERN)
+_FRAME_PATTERN = rf"(?i)(?:{any_of(_WORDS['frame'])})"
+_FRAME = linear(_FRAME_PATTERN)
 _RELAY_FRAME = linear(rf"(?i)(?:{any_of((*_WORDS['frame'], *_WORDS['relay_frame']))})")
 _RELAY_MESSAGE = linear(rf"(?im)^[ \t*]*(?:{any_of(_WORDS['relay_message'])})[ \t*]*(?:[:：][ \t*]*|$)")
 _RULE = linear(r"[ \t>]*[-_=*—─~]{5,}[ \t]*")
+# Most letters hold nothing of all that: one pass over the text says so.
+_OCCURS = PatternSet(
+    {
+        "separator": _SEPARATOR_PATTERN,
+        "header-block": _HEADER_BLOCK_PATTERN,
+        "attribution": _ATTRIBUTION_PATTERN,
+        "dated": _DATED_PATTERN,
+        "disclaimer": _DISCLAIMER_PATTERN,
+        "frame": _FRAME_PATTERN,
+    }
+)
+_BEGINS_ANOTHER_LETTER = frozenset({"separator", "header-block", "attribution", "dated"})
 
 
 class Kind(StrEnum):
@@ -55,9 +72,9 @@ class Split:
 
     lines: tuple[tuple[Kind, str], ...]
 
-    def of(self, *kinds: Kind) -> str:
-        """Return the lines of those kinds, trimmed."""
-        return "\n".join([line for kind, line in self.lines if kind in kinds]).strip()
+    def of(self, wanted: Kind) -> str:
+        """Return the lines of that kind, trimmed."""
+        return "\n".join([line for kind, line in self.lines if kind is wanted]).strip()
 
     @cached_property
     def new_text(self) -> str:
@@ -77,7 +94,7 @@ class Split:
     @cached_property
     def rest(self) -> str:
         """Everything but the new text."""
-        return self.of(Kind.QUOTE, Kind.FORWARD, Kind.SIGNATURE, Kind.DISCLAIMER, Kind.FRAME)
+        return "\n".join([line for kind, line in self.lines if kind is not Kind.NEW]).strip()
 
     @cached_property
     def passed_on(self) -> str:
@@ -88,14 +105,24 @@ class Split:
 def split_text(text: str, *, is_relay: bool = False, max_chars: int = MAX_CHARS) -> Split:
     """Mark every line of the first `max_chars` characters; `is_relay`: a platform carries a buyer's words."""
     text = text[:max_chars].replace("\xa0", " ").replace("\u200b", "")
-    lines = [line[:MAX_LINE_CHARS] for line in text.split("\n")]
+    lines = text.split("\n")
     if is_relay:  # platforms set the buyer's words as a quote
+        lines = [line[:MAX_LINE_CHARS] for line in lines]
         lines = [line.lstrip("> ") if line.startswith(">") else line for line in lines]
-    text = "\n".join(lines)
+        text = "\n".join(lines)
+    elif max(map(len, lines)) > MAX_LINE_CHARS:
+        lines = [line[:MAX_LINE_CHARS] for line in lines]
+        text = "\n".join(lines)
     kinds = [Kind.NEW] * len(lines)
-    _mark_quotes(text, lines, kinds)
-    _mark_disclaimers(text, lines, kinds)
-    _mark_frames(text, lines, kinds, is_relay=is_relay)
+    occurring = _OCCURS.found(text)
+    _mark_quotes(text, lines, kinds, occurring)
+    if "disclaimer" in occurring:
+        _mark_disclaimers(text, lines, kinds)
+    if is_relay:
+        _mark_frames(lines, kinds, _RELAY_FRAME)
+        _mark_relay_label(text, lines, kinds)
+    elif "frame" in occurring:
+        _mark_frames(lines, kinds, _FRAME)
     _mark_signature(lines, kinds)
     return Split(tuple(zip(kinds, lines, strict=True)))
 
@@ -104,10 +131,13 @@ def _line_of(text: str, offset: int) -> int:
     return text.count("\n", 0, offset)
 
 
-def _mark_quotes(text: str, lines: list[str], kinds: list[Kind]) -> None:
-    for index, line in enumerate(lines):
-        if line.startswith(">") or line.lstrip(" ").startswith("> "):
-            kinds[index] = Kind.QUOTE
+def _mark_quotes(text: str, lines: list[str], kinds: list[Kind], occurring: frozenset[str]) -> None:
+    if ">" in text:
+        for index, line in enumerate(lines):
+            if line.startswith(">") or line.lstrip(" ").startswith("> "):
+                kinds[index] = Kind.QUOTE
+    if _BEGINS_ANOTHER_LETTER.isdisjoint(occurring):
+        return
     start, kind = _first_separator(text, lines)
     for first, last in _attributions(text, lines):
         if first >= start:
@@ -180,14 +210,10 @@ def _mark_disclaimers(text: str, lines: list[str], kinds: list[Kind]) -> None:
             index += 1
 
 
-def _mark_frames(text: str, lines: list[str], kinds: list[Kind], *, is_relay: bool) -> None:
-    pattern = _RELAY_FRAME if is_relay else _FRAME
-    if pattern.search(text):
-        for index, line in enumerate(lines):
-            if kinds[index] is Kind.NEW and len(line) < 300 and line.strip() and pattern.search(line):
-                kinds[index] = Kind.FRAME
-    if is_relay:
-        _mark_relay_label(text, lines, kinds)
+def _mark_frames(lines: list[str], kinds: list[Kind], pattern: Pattern) -> None:
+    for index, line in enumerate(lines):
+        if kinds[index] is Kind.NEW and len(line) < 300 and line.strip() and pattern.search(line):
+            kinds[index] = Kind.FRAME
 
 
 def _mark_relay_label(text: str, lines: list[str], kinds: list[Kind]) -> None:
@@ -206,15 +232,14 @@ def _mark_relay_label(text: str, lines: list[str], kinds: list[Kind]) -> None:
 
 def _mark_signature(lines: list[str], kinds: list[Kind]) -> None:
     """Mark the contact block at the end of the sender's own words."""
-    own = [index for index, kind in enumerate(kinds) if kind is Kind.NEW]
-    while own and not lines[own[-1]].strip():
-        own.pop()
+    last = len(lines) - 1
+    while last >= 0 and (kinds[last] is not Kind.NEW or not lines[last].strip()):
+        last -= 1
     # Only the last run of own lines can be signed; a quote may stand below it or, with answers inside, above it.
-    run = own[-1:]
-    for index in reversed(own[:-1]):
-        if index != run[0] - 1:
-            break
-        run.insert(0, index)
-    start = signature_start([lines[index] for index in run])
-    for index in run[start:]:
-        kinds[index] = Kind.SIGNATURE
+    first = last
+    while first > 0 and kinds[first - 1] is Kind.NEW:
+        first -= 1
+    if first < 0:
+        return
+    start = first + signature_start(lines[first : last + 1])
+    _mark(kinds, start, last + 1, Kind.SIGNATURE)

@@ -56,6 +56,9 @@ class BytesPattern(Protocol):
         """Return every text that matched."""
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 @cache
 def read_table(name: str) -> dict[str, Any]:
     """Return the table `classifiers/data/<name>.toml`."""
@@ -84,7 +87,8 @@ class PatternSet:
 
     def found(self, text: str) -> frozenset[str]:
         """Return the names of the patterns that occur in the text."""
-        return frozenset(self._names[index] for index in self._set.Match(text) or ())
+        indices = self._set.Match(text)
+        return frozenset([self._names[index] for index in indices]) if indices else _NOTHING
 
 
 def _options() -> re2.Options:
