@@ -7,13 +7,12 @@ Opens no connection.  A password never stands in the URL, so that a URL may be s
 import ipaddress
 import re
 import socket
-import stat
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from tradepost.errors import Refusal
+from tradepost.secret_files import read_secret
 from tradepost.settings import RedisSettings
 
 DEFAULT_PORT = 6379
@@ -104,20 +103,7 @@ def _read_hosts(url: str, netloc: str, default_port: int) -> tuple[tuple[str, in
 
 def read_password(setting: str, path: str) -> str | None:
     """Return the password a file holds, None without a file.  `setting` is named in refusals.  Raises RedisRefused."""
-    if not path:
-        return None
-    try:
-        with Path(path).open("rb") as file:
-            mode = stat.S_IMODE(Path(path).stat().st_mode)
-            password = file.read(4096).decode("utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise RedisRefused(f"[redis] {setting}: {path} can't be read: {reason}") from None
-    if mode & 0o007:
-        raise RedisRefused(f"[redis] {setting}: {path} is open to everybody on this host; chmod 600 it")
-    if not password:
-        raise RedisRefused(f"[redis] {setting}: {path} is empty; write the password into it or leave the setting out")
-    return password
+    return read_secret(f"[redis] {setting}", path, RedisRefused) if path else None
 
 
 def check_redis(settings: RedisSettings) -> tuple[RedisAddress, str | None]:

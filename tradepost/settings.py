@@ -12,11 +12,13 @@ import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_origin
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from tradepost.errors import Refusal
+from tradepost.secret_files import read_secret
 
 DEFAULT_PATH = Path("/etc/tradepost/tradepost.toml")
 _PREFIX = "TRADEPOST_"
@@ -50,6 +52,11 @@ class PathSettings(_Table):
     state: Path = Field(
         default=Path("/var/lib/tradepost"),
         description="Holds journal, directory, database, blobs and the key; 0700, owned by the service user.",
+    )
+    blobs: str = Field(
+        default="",
+        description="Path of the folder for the bytes of mails and attachments; empty: blobs in paths.state.  Where workers on several hosts "
+        "share a database they share this folder too (NFS).",
     )
     runtime: Path = Field(
         default=Path("/run/tradepost"), description="Holds counters and heartbeats; emptied at every boot."
@@ -117,7 +124,14 @@ class DirectorySettings(_Table):
 class DatabaseSettings(_Table):
     """Where records live."""
 
-    url: str = Field(default="", description="SQLAlchemy URL; empty: sqlite file tradepost.sqlite in paths.state.")
+    url: str = Field(
+        default="",
+        description="SQLAlchemy URL, postgresql+psycopg://USER@HOST/DATABASE; empty: sqlite file tradepost.sqlite in "
+        "paths.state.",
+    )
+    password_file: str = Field(
+        default="", description="Path of the file that holds PostgreSQL's password, 0600; empty: none, or in ~/.pgpass."
+    )
 
 
 class RedisSettings(_Table):
@@ -274,7 +288,7 @@ class Settings(BaseSettings):
 
     @property
     def blob_dir(self) -> Path:
-        return self.paths.state / "blobs"
+        return Path(self.paths.blobs) if self.paths.blobs else self.paths.state / "blobs"
 
     @property
     def key_file(self) -> Path:
@@ -282,7 +296,20 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        return self.database.url or f"sqlite:///{self.paths.state / 'tradepost.sqlite'}"
+        """With the password of `password_file` in it.  Raises SettingsError when that can't be read."""
+        url, path = self.database.url, self.database.password_file
+        if not url:
+            return f"sqlite:///{self.paths.state / 'tradepost.sqlite'}"
+        if not path:
+            return url
+        password = quote(read_secret("[database] password_file", path, SettingsError), safe="")
+        parts = urlsplit(url)
+        user, at, place = parts.netloc.rpartition("@")
+        if not at or ":" in user:
+            raise SettingsError(
+                "[database] password_file: url must name a user, and no password: postgresql+psycopg://USER@HOST/DATABASE"
+            )
+        return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place}"))
 
     @property
     def metrics_dir(self) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tradepost.settings import SettingsError, load_settings, table_models
+from tradepost.settings import DatabaseSettings, PathSettings, Settings, SettingsError, load_settings, table_models
 from tradepost.settings_pages import (
     MANUAL_PAGE,
     MARKDOWN_PAGE,
@@ -133,6 +133,41 @@ def test_file_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path
     settings = load_settings()
     assert settings.journal_dir == Path("/srv/tradepost/journal")
     assert settings.database_url == "sqlite:////srv/tradepost/tradepost.sqlite"
+
+
+def test_the_databases_password_comes_from_its_file(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("p@ss/word:1\n", encoding="utf-8")
+    secret.chmod(0o600)
+    for url in ("postgresql+psycopg://post@db:5433/mail?sslmode=verify-full", "postgresql+psycopg://post@/mail"):
+        settings = Settings(database=DatabaseSettings(url=url, password_file=str(secret)))
+        assert settings.database_url == url.replace("post@", "post:p%40ss%2Fword%3A1@")
+
+
+@pytest.mark.parametrize(
+    ("url", "mode", "text", "said"),
+    [
+        ("postgresql://post@db/mail", 0o604, "x", "is open to everybody on this host; chmod 600 it"),
+        ("postgresql://post@db/mail", 0o600, "", "is empty"),
+        ("postgresql://post:x@db/mail", 0o600, "x", "url must name a user, and no password"),
+        ("postgresql://db/mail", 0o600, "x", "url must name a user, and no password"),
+    ],
+)
+def test_a_password_file_that_can_not_be_used_is_named(
+    tmp_path: Path, url: str, mode: int, text: str, said: str
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(text, encoding="utf-8")
+    secret.chmod(mode)
+    settings = Settings(database=DatabaseSettings(url=url, password_file=str(secret)))
+    with pytest.raises(SettingsError, match=r"^\[database\] password_file: ") as caught:
+        print(settings.database_url)
+    assert said in str(caught.value)
+
+
+def test_blobs_may_lie_in_a_folder_that_hosts_share() -> None:
+    assert Settings(paths=PathSettings(state=Path("/srv/t"))).blob_dir == Path("/srv/t/blobs")
+    assert Settings(paths=PathSettings(blobs="/mnt/mail")).blob_dir == Path("/mnt/mail")
 
 
 def test_one_file_does_not_leak_into_the_next(tmp_path: Path) -> None:
