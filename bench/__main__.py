@@ -20,12 +20,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.backlog import measure_backlog, show_backlog
 from bench.classify import measure_classify, show_classify
+from bench.directory import measure_directory, show_directory
 from bench.eom import measure_eom, show_eom, worst
 from bench.headline import judge, make_headline
 from bench.machine import describe_machine
+from bench.memory import measure_memory, show_memory
 from bench.rules import measure_rules, show_rules
 from bench.throughput import measure_throughput, show_throughput
+from bench.worker import measure_worker, show_worker, slowdown
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -59,6 +63,27 @@ def _of_classify(found: Any) -> dict[str, float]:
     return {"classify_ms_p50": found["label_ms"]["p50"]}
 
 
+def _of_worker(found: Any) -> dict[str, float]:
+    databases = found["databases"]
+    speeds = {
+        f"worker_{name}_mails_s": figures["by_stored"][0]["per_processor_second"]["median"]
+        for name, figures in databases.items()
+    }
+    return {
+        **speeds,
+        "worker_at_1m_over_empty": min(slowdown(figures) for figures in databases.values()),
+        "two_workers_over_one": found["two_workers"]["ratio"]["median"],
+    }
+
+
+def _of_memory(found: Any) -> dict[str, float]:
+    greatest = {name: one["greatest"] for name, one in found["processes"].items()}
+    return {
+        "milter_rss_mb": max(value for name, value in greatest.items() if name.startswith("child-")),
+        "worker_rss_mb": greatest["sync"],
+    }
+
+
 PARTS: dict[str, Part] = {
     "rules": Part(measure_rules, show_rules, {"rounds": 100}),
     "classify": Part(measure_classify, show_classify, {"letters": 600}, _of_classify),
@@ -68,7 +93,11 @@ PARTS: dict[str, Part] = {
         {"sizes": ((5_000, 300), (20_000, 300), (50_000, 300), (200_000, 100), (1_000_000, 50), (10_000_000, 10))},
         _of_eom,
     ),
+    "directory": Part(measure_directory, show_directory, {"calls": 4_000}),
     "throughput": Part(measure_throughput, show_throughput, {"mails": 250}, _of_throughput),
+    "backlog": Part(measure_backlog, show_backlog, {"mails": 1_000}),
+    "memory": Part(measure_memory, show_memory, {"mails": 2_000}, _of_memory),
+    "worker": Part(measure_worker, show_worker, {"mails": 300, "stored": (10_000, 100_000)}, _of_worker),
 }
 
 

@@ -70,13 +70,6 @@ class Filled(TypedDict):
     rows: dict[str, int]
 
 
-class Thread(TypedDict):
-    """A stored letter that somebody may answer."""
-
-    message_id: str
-    address: str
-
-
 class _Loader:
     """Takes rows of any table in memory and hands them to the database in large pieces."""
 
@@ -180,7 +173,8 @@ class _History:
         ]
         self._pool = int(connection.scalar(select(func.min(table(Pool).c.id))) or 0)
         self._pool_name = str(connection.scalar(select(table(Pool).c.name).where(table(Pool).c.id == self._pool)))
-        self._sales = str(connection.scalar(select(func.min(table(PoolAddress).c.address_key))))
+        addresses = select(func.min(PoolAddress.address_key)).where(PoolAddress.pool_id == self._pool)
+        self._sales = str(connection.scalar(addresses))
         # Newest mail last, up to yesterday.
         self._start = datetime.now(UTC) - timedelta(days=365 * _YEARS + 1)
         self._pace = timedelta(days=365 * _YEARS) / messages
@@ -410,18 +404,18 @@ def _analyze(database: Database) -> None:
             connection.invalidate()
 
 
-def sample_threads(database: Database, count: int, chance: random.Random) -> list[Thread]:
-    """Return so many stored letters from outside, drawn at random; none where nothing is stored."""
+def sample_threads(database: Database, count: int, chance: random.Random) -> list[tuple[str, str]]:
+    """Return (address, Message-ID) of so many stored letters from outside, drawn at random; none where nothing is stored."""
     with database.reading() as session:
         newest = session.scalar(select(func.max(Message.id)))
         if newest is None:
             return []
         wanted: Sequence[int] = [chance.randrange(1, newest + 1) for _ in range(count * 2)]
         found = session.execute(
-            select(Message.rfc_message_id, Message.from_address)
+            select(Message.from_address, Message.rfc_message_id)
             .where(Message.id.in_(wanted), Message.direction == "inbound", Message.contact_id.is_not(None))
             .order_by(Message.id)
-        ).all()
-    threads: list[Thread] = [{"message_id": row[0], "address": row[1]} for row in found]
+        )
+        threads = [(row.from_address, row.rfc_message_id) for row in found]
     chance.shuffle(threads)
     return threads[:count]

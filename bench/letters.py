@@ -2,13 +2,14 @@
 """Letters as mail programs write them, each another one: text and HTML in four languages, then styles, then attachments."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SALES = "sales@brightway.example"
 # Above this the rest of a letter is an attachment; below it, styles in its HTML.
 _LETTER_OCTETS = 20_000
 _WORDS_OCTETS = 1_500
+_ANSWERS = 0.6
 _STYLE = (
     "p.MsoNormal, li.MsoNormal, div.MsoNormal { margin: 0cm; font-size: 11.0pt; font-family: Calibri, sans-serif; }\r\n"
 )
@@ -72,24 +73,32 @@ class Letter:
     content: bytes
 
 
-def make_letters(count: int, *, octets: int = 5_000, seed: int = 1) -> Iterator[Letter]:
+def make_letters(
+    count: int, *, octets: int = 5_000, seed: int = 1, answers: Sequence[tuple[str, str]] = ()
+) -> Iterator[Letter]:
     """Yield letters of about that size, always the same for one seed.
 
     One buyer writes four times in the mean, each time but the first as an answer to what he wrote before.  Half of the
-    letters are English, the rest German, Spanish and Chinese.
+    letters are English, the rest German, Spanish and Chinese.  Where there are `answers` to give, (who writes, Message-ID
+    of what he answers), six letters of ten are such.
     """
     chance = random.Random(f"{seed} {octets}")
     written: dict[int, int] = {}
     for number in range(count):
+        if answers and chance.random() < _ANSWERS:
+            address, answered = chance.choice(answers)
+            ids = [answered, f"<{number}.{seed}.{octets}@{address.rpartition('@')[2]}>"]
+            yield Letter(address, (SALES,), _compose(chance, address, ids, octets, number))
+            continue
         buyer = chance.randrange(max(1, count // 4))
         before = written.get(buyer, 0)
         written[buyer] = before + 1
         domain = f"buyer{seed}-{buyer}.example"
         ids = [f"<{n}.{octets}@{domain}>" for n in range(max(0, before - 4), before + 1)]
-        yield Letter(f"ann@{domain}", (SALES,), _compose(chance, domain, ids, octets, number))
+        yield Letter(f"ann@{domain}", (SALES,), _compose(chance, f"ann@{domain}", ids, octets, number))
 
 
-def _compose(chance: random.Random, domain: str, ids: list[str], octets: int, number: int) -> bytes:
+def _compose(chance: random.Random, sender: str, ids: list[str], octets: int, number: int) -> bytes:
     subject, sentences = _LANGUAGES[max(0, chance.randrange(6) - 2)]
     # A model name that no other letter has, as real ones hold words that nobody has seen before.
     goods = f"{chance.choice(_GOODS)} {''.join(chance.choices('bdfgklmnprstaeiou', k=6)).title()}"
@@ -101,7 +110,7 @@ def _compose(chance: random.Random, domain: str, ids: list[str], octets: int, nu
         )
         lines.append(filled)
     head = [
-        f"From: Ann Smith <ann@{domain}>",
+        f"From: Ann Smith <{sender}>",
         f"To: {SALES}",
         f"Subject: {'Re: ' if references else ''}{subject.format(n=number, goods=goods)}",
         f"Message-ID: {own}",

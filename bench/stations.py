@@ -2,6 +2,7 @@
 """Postfix in each set-up that is compared, all up side by side: none, tradepost, rspamd.  smtp-sink takes what they deliver."""
 
 import re
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from postfix.sandbox.service_stack import ServiceStack
 
 KINDS = ("none", "unix", "inet", "worker", "rspamd")
 _MILTER = "{{ {address}, connect_timeout=2s, command_timeout=8s, content_timeout=12s, default_action=accept }}"
+_LOG_SECONDS = 3  # the milter may write its line after Postfix has its answer
 _ENTRY = re.compile(rb": entry=.* ms=([\d.]+)$", re.MULTILINE)
 
 
@@ -105,9 +107,16 @@ class Station:
         """Send letters to port 25 and make sure that the milter saw each of them.  Raises Unmarked, SendingFailed."""
         before = self.handled()
         sent = send_letters(self.postfix.site.smtp_port, letters, sessions=sessions, rate=rate)
-        if self.kind != "none" and (seen := self.handled() - before) < len(letters):
-            raise Unmarked(f"{self.kind}: the milter saw {seen} of {len(letters)} mails")
+        if self.kind != "none":
+            self._check_handled(before, len(letters))
         return sent
+
+    def _check_handled(self, before: int, wanted: int) -> None:
+        end = time.monotonic() + _LOG_SECONDS
+        while (seen := self.handled() - before) < wanted:
+            if time.monotonic() > end:
+                raise Unmarked(f"{self.kind}: the milter saw {seen} of {wanted} mails")
+            time.sleep(0.05)
 
     def handled(self) -> int:
         """Return how many mails the milter has answered so far, by its log."""
