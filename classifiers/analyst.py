@@ -9,9 +9,9 @@ from classifiers.automatic import Automation, read_automation
 from classifiers.country import Origin, read_country
 from classifiers.deciding import decide_category
 from classifiers.entities import Letter, read_entities
-from classifiers.features import read_features
+from classifiers.features import count_features
 from classifiers.language import LanguageReader
-from classifiers.linear_model import Bag, Models, bag_of, load_models
+from classifiers.linear_model import Models, Weighed, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.splitting import MAX_CHARS, Split, split_text
@@ -21,12 +21,11 @@ from tradepost.message import Address, Message
 from tradepost.verdict import BUSINESS_CATEGORIES, Labels
 
 _WORKER_MAX_CHARS = 200_000
-_LETTERS = re.compile(r"[^\W\d_]")
 _CONTACT_FIELD = linear(
     r"(?i)(?:country|region|land|país|pays|paese|kraj|ülke|страна|国家|地区|國家|国・地域|국가|quốc gia|negara|ประเทศ|الدولة|"
     r"کشور|tel|phone|mobile|whatsapp|company|firma|empresa|société|azienda|компания|公司|会社|buyer|name)[^\n:：]{0,12}[:：]"
 )
-_FEW_LETTERS = 12  # fewer say nothing: "see below", "FYI"
+_ENOUGH_LETTERS = re.compile(r"(?:[\W\d_]*[^\W\d_]){12}")  # fewer say nothing: "see below", "FYI"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,11 @@ class TradeAnalyst:
         automation = reading.automation
         words = _words_that_count(reading.split)
         language = self._languages.read(words, message.subject)
-        bag = self._bag(message, words)
-        decision = decide_category(message, automation, self._models.category.judge(bag))
+        weighed = self._weigh(message, words)
+        decision = decide_category(message, automation, self._models.category(weighed))
         signs = find_signs(message.subject, words)
-        opinion = self._models.priority.judge(bag.plus(priority_features(decision.category, signs)))
+        more = self._models.weigh(priority_features(decision.category, signs))
+        opinion = self._models.priority(weighed.plus(more))
         urgency = read_priority(decision.category, signs, opinion)
         origin = Origin()  # whoever deceives does so about this too
         if decision.category != "spam":
@@ -118,12 +118,13 @@ class TradeAnalyst:
     def _judge(self, message: Message, reading: _Reading) -> tuple[str, str | None]:
         """Return category and country as arrival would find them."""
         words = _words_that_count(reading.split)
-        decision = decide_category(message, reading.automation, self._models.category.judge(self._bag(message, words)))
+        decision = decide_category(message, reading.automation, self._models.category(self._weigh(message, words)))
         language = self._languages.read(words, message.subject)
         return decision.category, _origin(message, reading, language).country
 
-    def _bag(self, message: Message, words: str) -> Bag:
-        return bag_of(read_features(message.subject, words, [part.filename for part in message.attachments]))
+    def _weigh(self, message: Message, words: str) -> Weighed:
+        filenames = [part.filename for part in message.attachments]
+        return self._models.weigh(count_features(message.subject, words, filenames))
 
 
 def _read(message: Message, sender: str | None, max_chars: int) -> _Reading:
@@ -143,7 +144,7 @@ def _origin(message: Message, reading: _Reading, language: str | None) -> Origin
 
 def _words_that_count(split: Split) -> str:
     """Return the new text; of a letter passed on without a word of its own, that letter's text."""
-    if len(_LETTERS.findall(split.new_text[:200])) >= _FEW_LETTERS:
+    if _ENOUGH_LETTERS.match(split.new_text[:200]):
         return split.new_text
     inner = split_text(split.passed_on) if split.passed_on else split
     return "\n".join(text for text in (split.new_text, inner.new_text or inner.rest) if text)

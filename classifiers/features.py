@@ -4,6 +4,8 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 
 from classifiers.tables import any_of, linear_bytes, read_table
 
@@ -12,11 +14,24 @@ _MAX_WORD_CHARS = 24
 _STEM_CHARS = 5
 _WHOLE_WORD_CHARS = 4  # a Latin stem this short must be the whole word
 
+_UNSPACED_SIGNS = "\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff"
+
+
+def _letters() -> str:
+    """Return the letters of the other scripts, with the marks that combine with them, as one class: of two in an
+    alternation the engine tries both at every sign."""
+    wanted = re.compile(
+        rf"(?![{_UNSPACED_SIGNS}])[^\W\d_\U00010000-\U0010ffff]|[\u0300-\u036f\u064b-\u065f\u0900-\u0963]"
+    )
+    points = [point for point in range(0x10000) if wanted.match(chr(point))]
+    edges = [0, *(i for i in range(1, len(points)) if points[i] != points[i - 1] + 1), len(points)]
+    runs = ((points[start], points[end - 1]) for start, end in pairwise(edges))
+    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in runs)
+
+
 # Runs of scripts written without spaces, other words, numbers, and the signs that mean something.
-_TOKEN = re.compile(
-    r"[\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff]+|(?:[^\W\d_]|[\u0300-\u036f\u064b-\u065f\u0900-\u0963])+|\d[\d.,]*|[?？!！%$€¥£#]"
-)
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff]")
+_TOKEN = re.compile(rf"[{_UNSPACED_SIGNS}]+|[{_letters()}]+|\d[\d.,]*|[?？!！%$€¥£#]")
+_UNSPACED = re.compile(rf"[{_UNSPACED_SIGNS}]")
 _FILE_WORD = re.compile(r"[\u0e00-\u0e7f\u3005-\u30ff\u3400-\u9fff]+|[^\W\d_]+")
 _MARKS = {"?": "<ask>", "？": "<ask>", "!": "<cry>", "！": "<cry>", "%": "<percent>", "$": "<money>", "€": "<money>",
           "¥": "<money>", "£": "<money>", "#": "<number-sign>"}  # fmt: skip
@@ -38,7 +53,7 @@ def _stem_index() -> dict[str, tuple[str, ...]]:
     for mark, table in (("k:", _STEMS), ("c:", read_table("concepts"))):
         for name, words in table.items():
             for word in words:
-                stem = _spaced(word.lower()) if _is_spaced(word) else word.strip()
+                stem = _spaced(word.lower()) if _is_spaced(word) else "  ".join(_TOKEN.findall(word.lower()))
                 ideas = own.setdefault(stem, [])
                 if mark + name not in ideas:
                     ideas.append(mark + name)
@@ -51,14 +66,31 @@ def _stem_index() -> dict[str, tuple[str, ...]]:
 
 def _spaced(text: str) -> str:
     """Return words with a space before and behind each, so that a stem can begin with its own space."""
-    words = "  ".join(token for token in _TOKEN.findall(text))
+    words = "  ".join(_TOKEN.findall(text))
     bare = f" {words}"
     return f"{bare} " if len(words) <= _WHOLE_WORD_CHARS else bare
 
 
-# Looked for in bytes: the binding counts characters from the beginning for every match in text.
-_IDEAS = {stem.encode(): ideas for stem, ideas in _stem_index().items()}
-_STEM = linear_bytes(any_of(_stem_index()))
+_IDEAS = _stem_index()
+# Stems of one word, looked up by every beginning of a token; those that must be the whole token apart.
+_WORD_STEMS: dict[str, tuple[str, ...]] = {}
+_WHOLE_WORDS: dict[str, tuple[str, ...]] = {}
+# First word of a stem of several words -> (the others, ideas), longest first; the last one may be a beginning.
+_PHRASES: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+# The first word with the first sign of the second: what most words that begin a stem do not go on with.
+_OPENINGS: set[tuple[str, str]] = set()
+for _stem in sorted((stem for stem in _IDEAS if stem.startswith(" ")), key=len, reverse=True):
+    _first, *_others = _stem.split()
+    if _others:
+        _PHRASES.setdefault(_first, []).append((tuple(_others), _IDEAS[_stem]))
+        _OPENINGS.add((_first, _others[0][0]))
+    else:
+        (_WHOLE_WORDS if _stem.endswith(" ") else _WORD_STEMS)[_first] = _IDEAS[_stem]
+_LONGEST_STEM = max(map(len, _WORD_STEMS))
+# Scripts without capitals and mostly without spaces: their stems stand anywhere in a token.  Looked for in bytes: the
+# binding counts characters from the beginning for every match in text.
+_ANYWHERE = {stem.encode(): ideas for stem, ideas in _IDEAS.items() if not stem.startswith(" ")}
+_STEM_ANYWHERE = linear_bytes(any_of(stem for stem in _IDEAS if not stem.startswith(" ")))
 _DOCUMENT_WORDS: dict[str, list[str]] = {}
 for _category, _names in _DOCUMENTS.items():
     for _name in _names:
@@ -82,51 +114,114 @@ def document_types(filename: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def find_ideas(tokens: Sequence[str]) -> Counter[str]:
-    """Return how often each idea is said in a text, given as lower-case tokens."""
-    padded = (" " + "  ".join(tokens) + " ").encode("utf-8", "replace")
-    return Counter(idea for stem in _STEM.findall(padded) for idea in _IDEAS[stem])
-
-
 def says_an_idea(word: str) -> bool:
     """Is it a word of routine ("order", "状況", "ошибка"), not a name of a thing?"""
-    return bool(find_ideas(_TOKEN.findall(word.lower())))
+    tokens = _TOKEN.findall(word.lower())
+    ideas: dict[str, int] = {}
+    _count_phrases(tokens, ideas)
+    _count_anywhere(tokens, ideas)
+    return bool(ideas) or any(_known(token)[1] for token in tokens)
 
 
-def read_features(subject: str, text: str, filenames: Sequence[str] = ()) -> list[str]:
-    """Return the tokens of one mail; their order carries nothing, repeats count."""
-    words = _TOKEN.findall(text[:MAX_CHARS].lower())
-    subject_words = _TOKEN.findall(subject[:300].lower())
-    features = _word_features(words)
-    features.extend(f"s:{feature}" for feature in _word_features(subject_words))
-    for source, tokens in (("", words), ("s", subject_words)):
-        for idea, count in find_ideas(tokens).items():
-            features.extend([f"{source}{idea}"] * min(count, 4))  # four of one kind are as good as forty
+def count_features(subject: str, text: str, filenames: Sequence[str] = ()) -> dict[str, int]:
+    """Return the features of one mail and how often each occurs."""
+    features: dict[str, int] = {}
+    _count_words(_TOKEN.findall(text[:MAX_CHARS].lower()), "", "", features)
+    _count_words(_TOKEN.findall(subject[:300].lower()), "s:", "s", features)
     for filename in filenames[:20]:
-        features.extend(f"f:{category}" for category in document_types(filename)[:2])
-        features.append(f"f.{filename.rpartition('.')[2].lower()[:5]}")
-    features.append(f"length:{min(min(len(text), MAX_CHARS).bit_length(), 12)}")
+        named = [f"f:{category}" for category in document_types(filename)[:2]]
+        for feature in (*named, f"f.{filename.rpartition('.')[2].lower()[:5]}"):
+            features[feature] = features.get(feature, 0) + 1
+    features[f"length:{min(min(len(text), MAX_CHARS).bit_length(), 12)}"] = 1
     return features
 
 
-def _word_features(tokens: Sequence[str]) -> list[str]:
-    features: list[str] = []
-    for token in tokens:
-        first = token[0]
-        if first.isalpha() and not "\u0e00" <= first <= "\u9fff":
-            if "\u0600" <= first <= "\u06ff":
-                token = _ARABIC_ARTICLE.sub("", token)
-            features.append(token[:_MAX_WORD_CHARS])
-            if len(token) > _STEM_CHARS:
-                features.append(f"{token[:_STEM_CHARS]}~")
-        elif first in _MARKS:
-            features.append(_MARKS[first])
-        elif first.isdecimal():
-            features.append(f"<{min(len(token), 7)}d>")
-        elif _UNSPACED.match(first):
-            token = token[:400]
-            features.extend(token[start : start + 2] for start in range(len(token) - 1))
-            features.extend(token[start : start + 3] for start in range(len(token) - 2))
-        else:
-            features.append(token[:_MAX_WORD_CHARS])
-    return features
+def _count_words(tokens: list[str], before_word: str, before_idea: str, features: dict[str, int]) -> None:
+    # Every word is looked at once, however often it occurs: all that is known of it is remembered between mails.
+    counts = Counter(tokens)
+    ideas: dict[str, int] = {}
+    in_phrases = {} if _PHRASES.keys().isdisjoint(counts) else _count_phrases(tokens, ideas)
+    has_others = False
+    for token, count in counts.items():
+        words, found, is_other = _known(token) if len(token) <= _MAX_WORD_CHARS else _read_token(token)
+        for word in words:
+            feature = before_word + word
+            features[feature] = features.get(feature, 0) + count
+        if found:
+            _add(ideas, found, count - in_phrases.get(token, 0))
+        has_others = has_others or is_other
+    if has_others:
+        _count_anywhere(tokens, ideas)
+    for idea, count in ideas.items():
+        features[before_idea + idea] = min(count, 4)  # four of one kind are as good as forty
+
+
+def _add(ideas: dict[str, int], found: Sequence[str], count: int) -> None:
+    if count:
+        for idea in found:
+            ideas[idea] = ideas.get(idea, 0) + count
+
+
+def _count_phrases(tokens: list[str], ideas: dict[str, int]) -> dict[str, int]:
+    """Count the ideas said in several words; return how often each token belongs to one."""
+    taken: dict[str, int] = {}
+    free = 0
+    for index in [index for index, token in enumerate(tokens[:-1]) if token in _PHRASES]:
+        if index < free or (tokens[index], tokens[index + 1][0]) not in _OPENINGS:
+            continue
+        for others, found in _PHRASES[tokens[index]]:
+            end = index + 1 + len(others)
+            if end <= len(tokens) and tokens[end - 1].startswith(others[-1]) and _says(tokens, index + 1, others):
+                _add(ideas, found, 1)
+                for said in tokens[index:end]:
+                    taken[said] = taken.get(said, 0) + 1
+                free = end
+                break
+    return taken
+
+
+def _says(tokens: list[str], start: int, others: tuple[str, ...]) -> bool:
+    return len(others) == 1 or tuple(tokens[start : start + len(others) - 1]) == others[:-1]
+
+
+def _count_anywhere(tokens: Sequence[str], ideas: dict[str, int]) -> None:
+    for stem in _STEM_ANYWHERE.findall("  ".join(tokens).encode("utf-8", "replace")):
+        _add(ideas, _ANYWHERE[stem], 1)
+
+
+def _read_token(token: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Return a token's features, the ideas it says, and whether it is of a script whose stems stand anywhere."""
+    if token > "\u0590" and not "\u1e00" <= token < "\u2000":
+        return _read_word(token), (), True
+    return _read_word(token), _read_ideas(token), False
+
+
+_known = lru_cache(maxsize=16_384)(_read_token)
+
+
+def _read_ideas(token: str) -> tuple[str, ...]:
+    whole = _WHOLE_WORDS.get(token, ())
+    for end in range(min(len(token), _LONGEST_STEM), len(token) - 1 if whole else 0, -1):
+        found = _WORD_STEMS.get(token[:end])
+        if found:
+            return found
+    return whole
+
+
+def _read_word(token: str) -> tuple[str, ...]:
+    """Return a token's features: the word and its stem; pairs and triples of signs where words have no spaces."""
+    first = token[0]
+    if first.isalpha() and not "\u0e00" <= first <= "\u9fff":
+        if "\u0600" <= first <= "\u06ff":
+            token = _ARABIC_ARTICLE.sub("", token)
+        word = token[:_MAX_WORD_CHARS]
+        return (word, f"{token[:_STEM_CHARS]}~") if len(token) > _STEM_CHARS else (word,)
+    if first in _MARKS:
+        return (_MARKS[first],)
+    if first.isdecimal():
+        return (f"<{min(len(token), 7)}d>",)
+    if _UNSPACED.match(first):
+        token = token[:400]
+        pairs = [token[start : start + 2] for start in range(len(token) - 1)]
+        return (*pairs, *(token[start : start + 3] for start in range(len(token) - 2)))
+    return (token[:_MAX_WORD_CHARS],)

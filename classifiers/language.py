@@ -13,10 +13,6 @@ MAX_CHARS = 700  # more words don't make it surer
 _TABLE = read_table("language")
 # Languages written with Latin letters in which traders write.
 _LATIN = tuple(_TABLE["small_words"])
-_SMALL_WORDS: dict[str, frozenset[str]] = {
-    code: frozenset(words.split()) for code, words in _TABLE["small_words"].items()
-}
-_LETTERS: dict[str, str] = _TABLE["letters"]
 
 _SCRIPTS = {
     "han": re.compile("[\u3400-\u4dbf\u4e00-\u9fff]"),
@@ -41,11 +37,17 @@ _SINGLE = {"thai": "th", "devanagari": "hi", "greek": "el", "hebrew": "he", "ben
 # One sign of these says as much as so many Latin letters.
 _WEIGHT = {"han": 2.5, "kana": 1.5, "hangul": 2.0}
 _LATIN_WORD = re.compile(r"[^\W\d_]{2,}")
-# Small word -> every language that uses it.
+# Small word or letter -> every language that uses it.
 _LANGUAGES_OF: dict[str, list[str]] = {}
-for _code, _small in _SMALL_WORDS.items():
-    for _word in _small:
+_LANGUAGES_WITH: dict[str, list[str]] = {}
+for _code, _small in _TABLE["small_words"].items():
+    for _word in dict.fromkeys(_small.split()):
         _LANGUAGES_OF.setdefault(_word, []).append(_code)
+for _code, _own in _TABLE["letters"].items():
+    for _letter in _own:
+        _LANGUAGES_WITH.setdefault(_letter, []).append(_code)
+_NO_VOTES = dict.fromkeys(_LATIN, 0)
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _NOISE_SIGNS = frozenset("@/0123456789")
 
 
@@ -96,18 +98,18 @@ class LanguageReader:
         return _arabic(sample) if script == "arabic" else _SINGLE[script]
 
     def _read_latin(self, text: str) -> str | None:
-        words = [word.lower() for word in _LATIN_WORD.findall(text)]
+        words = _LATIN_WORD.findall(text.lower())
         if not words:
             return None
-        votes: Counter[str] = Counter(dict.fromkeys(_SMALL_WORDS, 0))
+        votes = _NO_VOTES.copy()
         for word in words:
-            for code in _LANGUAGES_OF.get(word, ()):
-                votes[code] += 1
+            if word in _LANGUAGES_OF:
+                for code in _LANGUAGES_OF[word]:
+                    votes[code] += 1
         if not text.isascii():
-            lowered = text.lower()
-            for code, letters in _LETTERS.items():
-                votes[code] += min(sum(lowered.count(letter) for letter in letters), 6)
-        (best, most), (_, second) = (*votes.most_common(2), ("", 0), ("", 0))[:2]
+            for code, letters in _count_letters(text.lower()).items():
+                votes[code] += min(letters, 6)
+        (best, most), (_, second) = sorted(votes.items(), key=lambda vote: -vote[1])[:2]
         if most >= 2 and most >= 1.6 * second + 1:
             return best
         guess, confidence = self._identifier.classify(" ".join(words))
@@ -116,6 +118,15 @@ class LanguageReader:
         if votes[guess] >= second or confidence > 0.9:
             return str(guess) if confidence > 0.25 or votes[guess] == most > 0 else None
         return best if most else None
+
+
+def _count_letters(lowered: str) -> dict[str, int]:
+    """Return how many letters of the text each language has beyond the plain ones."""
+    found: dict[str, int] = {}
+    for letter, count in Counter(_BEYOND_ASCII.findall(lowered)).items():
+        for code in _LANGUAGES_WITH.get(letter, ()):
+            found[code] = found.get(code, 0) + count
+    return found
 
 
 def _cyrillic(text: str) -> str:

@@ -7,12 +7,10 @@ vocabulary for ever.  Features are hashed, and scaled so that a long letter is n
 """
 
 import json
-from collections import Counter
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import as_file, files
-from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +26,15 @@ WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "f": 32.0}
 
 Input = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
 CATEGORY, PRIORITY = "category", "priority"  # names of the two pipes
+_ROWS = 32_768  # features whose weights are at hand; one mail has at most 4,000
 
 
 class ModelError(RuntimeError):
     """The models can't be loaded; the text says why and how to make one."""
 
 
-@lru_cache(maxsize=32_768)
 def _code(feature: str) -> tuple[int, float]:
-    """Return hash and weight of a feature; the cache knows the words of the day."""
+    """Return hash and weight of a feature."""
     key = (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
     kind, colon, _ = feature.partition(":")
     return key, WEIGHTS.get(kind, 1.0) if colon else 1.0
@@ -50,19 +48,9 @@ class Bag:
     values: Any  # float32
     norm: float
 
-    def plus(self, features: Sequence[str]) -> "Bag":
-        """Return the bag with more features, which it must not hold yet."""
-        more = bag_of(features)
-        return Bag(
-            np.concatenate((self.keys, more.keys)),
-            np.concatenate((self.values, more.values)),
-            hypot(self.norm, more.norm),
-        )
 
-
-def bag_of(features: Sequence[str]) -> Bag:
-    """Count, hash and weigh features."""
-    counts = Counter(features)
+def bag_of(counts: Mapping[str, int]) -> Bag:
+    """Hash and weigh counted features."""
     codes = [_code(feature) for feature in counts]
     keys = np.array([key for key, _ in codes], dtype="uint64")
     values = np.sqrt(np.array(list(counts.values()), dtype="float32")) * np.array(
@@ -110,29 +98,100 @@ class Opinion:
         return next((share for name, share in self.ranked if name == label), 0.0)
 
 
+@dataclass(frozen=True, slots=True)
 class LinearModel:
-    """One loaded model.  Thread-safe: predicting only reads weights."""
+    """One loaded model: its linear layer, its labels in the order of the columns, and what its scores are divided by."""
 
-    def __init__(self, linear: Model[Any, Any], labels: tuple[str, ...], temperature: float) -> None:
-        self._linear = linear
-        self._labels = labels
-        self._temperature = temperature
+    linear: Model[Any, Any]
+    labels: tuple[str, ...]
+    temperature: float
 
-    def judge(self, bag: Bag) -> Opinion:
+    def opinion(self, scores: Any) -> Opinion:
         """Return calibrated probabilities of all labels."""
-        logits = self._linear.predict(as_input([bag]))[0] / self._temperature
-        odds = np.exp(logits - logits.max())
-        ranked = sorted(zip(self._labels, (odds / odds.sum()).tolist(), strict=True), key=lambda pair: -pair[1])
+        scores = scores / self.temperature
+        odds = np.exp(scores - scores.max())
+        ranked = sorted(zip(self.labels, (odds / odds.sum()).tolist(), strict=True), key=lambda pair: -pair[1])
         return Opinion(tuple(ranked))
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
-    """The two models of one training, and its version."""
+class Weighed:
+    """What a mail's features weigh together: a sum for each label of both models, and their squared length."""
 
-    category: LinearModel
-    priority: LinearModel
-    version: str
+    sums: Any  # float32, categories then priorities
+    square: float
+
+    def plus(self, other: "Weighed") -> "Weighed":
+        """Return the sum with features that were not counted yet."""
+        return Weighed(self.sums + other.sums, self.square + other.square)
+
+
+class _Rows:
+    """Of the features met lately, the weights in both models: the words of the day are looked up, not computed."""
+
+    def __init__(self, columns: int) -> None:
+        self.places: dict[str, int] = {}
+        self.weights = np.zeros((_ROWS, columns), dtype="float32")
+        self.squares = np.zeros(_ROWS, dtype="float32")
+
+
+class Models:
+    """The two models of one training, and its version.  Safe in several threads and after a fork."""
+
+    def __init__(self, category: LinearModel, priority: LinearModel, version: str) -> None:
+        self.version = version
+        self._category, self._priority = category, priority
+        self._columns = len(category.labels) + len(priority.labels)
+        self._biases = np.concatenate([model.linear.get_param("b") for model in (category, priority)])
+        self._rows = _Rows(self._columns)
+        self._learning = threading.Lock()
+
+    def weigh(self, counts: Mapping[str, int]) -> Weighed:
+        """Sum up the weights of counted features."""
+        rows = self._rows
+        try:
+            places = [rows.places[feature] for feature in counts]
+        except KeyError:
+            rows = self._learn(counts)
+            places = [rows.places[feature] for feature in counts]
+        numbers = np.fromiter(counts.values(), dtype="float32", count=len(places))
+        return Weighed(np.sqrt(numbers) @ rows.weights[places], float(numbers @ rows.squares[places]))
+
+    def category(self, weighed: Weighed) -> Opinion:
+        """Say what a mail is about."""
+        return self._category.opinion(self._scores(weighed)[: len(self._category.labels)])
+
+    def priority(self, weighed: Weighed) -> Opinion:
+        """Say how soon it matters."""
+        return self._priority.opinion(self._scores(weighed)[len(self._category.labels) :])
+
+    def _scores(self, weighed: Weighed) -> Any:
+        return weighed.sums / (weighed.square**0.5 or 1.0) + self._biases
+
+    def _learn(self, counts: Mapping[str, int]) -> _Rows:
+        """Return rows that hold all these features."""
+        with self._learning:
+            rows = self._rows
+            unknown = [feature for feature in counts if feature not in rows.places]
+            if len(rows.places) + len(unknown) > _ROWS:
+                # Others may still read the old rows; whoever looks next finds the new.
+                rows, unknown = _Rows(self._columns), list(counts)[:_ROWS]
+            if not unknown:
+                return rows  # another thread was faster
+            codes = [_code(feature) for feature in unknown]
+            alone = (
+                np.array([key for key, _ in codes], dtype="uint64"),
+                np.array([weight for _, weight in codes], dtype="float32"),
+                np.ones(len(codes), dtype="int32"),
+            )
+            start, end = len(rows.places), len(rows.places) + len(unknown)
+            predicted = [model.linear.predict(alone) for model in (self._category, self._priority)]
+            rows.weights[start:end] = np.concatenate(predicted, axis=1) - self._biases
+            rows.squares[start:end] = alone[1] ** 2
+            # Known only now: a reader without the lock never finds a row that is not written yet.
+            rows.places.update(zip(unknown, range(start, end), strict=True))
+            self._rows = rows
+        return rows
 
 
 def load_models(path: Path | None = None) -> Models:

@@ -50,14 +50,16 @@ class Urgency:
 def find_signs(subject: str, text: str) -> frozenset[str]:
     """Return the signs of haste, harm, intent and deadlines; "subject-urgent" when the subject itself cries."""
     signs = _SIGNS.found(f"{subject}\n{text[:_MAX_CHARS]}")
-    return signs | {"subject-urgent"} if "urgent" in _SIGNS.found(subject) else signs
+    if "urgent" in signs and "urgent" in _SIGNS.found(subject):
+        return signs | {"subject-urgent"}
+    return signs
 
 
-def priority_features(category: str, signs: frozenset[str]) -> list[str]:
-    """Return what the priority model reads beside the words: category, signs, and which signs stand together."""
+def priority_features(category: str, signs: frozenset[str]) -> dict[str, int]:
+    """Count what the priority model reads beside the words: category, signs, and which signs stand together."""
     ordered = sorted(signs)
-    pairs = [f"c:sign-{one}-{two}" for one in ordered for two in ordered if one < two]
-    return [f"c:category-{category}"] * 2 + [f"c:sign-{sign}" for sign in ordered] + pairs
+    pairs = {f"c:sign-{one}-{two}": 1 for one in ordered for two in ordered if one < two}
+    return {f"c:category-{category}": 2, **{f"c:sign-{sign}": 1 for sign in ordered}, **pairs}
 
 
 def read_priority(category: str, signs: frozenset[str], opinion: Opinion) -> Urgency:

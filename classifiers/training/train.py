@@ -23,7 +23,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from classifiers.features import read_features
+from classifiers.features import count_features
 from classifiers.linear_model import CATEGORY, PRIORITY, WEIGHTS
 from classifiers.priority import find_signs, priority_features
 from classifiers.splitting import split_text
@@ -45,7 +45,7 @@ class Row:
     id: str
     language: str
     label: str
-    features: tuple[str, ...]
+    features: dict[str, int]  # with how often each occurs
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def read_tasks() -> tuple[Task, Task]:
             if row["category"] not in CATEGORIES or row["priority"] not in list(Priority):
                 raise ValueError(f"{source.name}:{number}: no such label: {row['category']!r}, {row['priority']!r}")
             text = split_text(row["body"]).new_text or row["body"]
-            features = read_features(row["subject"], text, row["attachments"])
+            features = count_features(row["subject"], text, row["attachments"])
             signs = priority_features(row["category"], find_signs(row["subject"], text))
-            categories.append(Row(row["id"], row["lang"], row["category"], tuple(features)))
-            priorities.append(Row(row["id"], row["lang"], row["priority"], (*features, *signs)))
+            categories.append(Row(row["id"], row["lang"], row["category"], features))
+            priorities.append(Row(row["id"], row["lang"], row["priority"], features | signs))
     return Task(CATEGORY, CATEGORIES, tuple(categories)), Task(PRIORITY, tuple(Priority), tuple(priorities))
 
 
@@ -133,7 +133,7 @@ def version_of(tasks: Sequence[Task]) -> str:
     digest = hashlib.sha256(f"{SEED} {LENGTH} {EPOCHS} {BATCH} {LEARN_RATE} {sorted(WEIGHTS.items())}\n".encode())
     for task in tasks:
         for row in task.rows:
-            digest.update(f"{task.name} {row.id} {row.label} {' '.join(row.features)}\n".encode())
+            digest.update(f"{task.name} {row.id} {row.label} {sorted(row.features.items())}\n".encode())
     return f"1.{digest.hexdigest()[:8]}"
 
 

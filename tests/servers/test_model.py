@@ -10,7 +10,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from classifiers.linear_model import CATEGORY, Models, bag_of, load_models
+from classifiers.linear_model import CATEGORY, Models, load_models
 from classifiers.training.pipeline import FEATURES
 from classifiers.training.train import Task, add_pipe, read_tasks, version_of
 from tradepost.verdict import CATEGORIES, Priority
@@ -46,7 +46,7 @@ def test_spacy_reads_what_the_milter_reads(tasks: tuple[Task, Task], models: Mod
 
     nlp.get_pipe(CATEGORY)(doc)
 
-    assert max(doc.cats, key=doc.cats.__getitem__) == models.category.judge(bag_of(tasks[0].rows[0].features)).label
+    assert max(doc.cats, key=doc.cats.__getitem__) == models.category(models.weigh(tasks[0].rows[0].features)).label
 
 
 def test_the_same_letters_make_the_same_weights(tasks: tuple[Task, Task]) -> None:
