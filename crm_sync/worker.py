@@ -31,6 +31,9 @@ log = logging.getLogger("tradepost.crm_sync")
 
 _BATCH_BYTES = 32 * 1024 * 1024  # raw mail held in memory before a commit
 _TEND_SECONDS = 0.2
+# A Redis that hangs costs seconds before it fails; records must not wait for it every time.
+_SLOW_FAILURE_SECONDS = 0.5
+_DIRECTORY_REST_SECONDS = 5.0
 _REPORT = timedelta(seconds=5)
 # These say that something around us failed: the entry is as good as before, and is tried again after a restart.
 _INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError)
@@ -81,6 +84,8 @@ class Worker:
         self._view: PolicyView | None = None
         self._listed: deque[Taken] = deque()
         self._patience = Patience(log, first=1.0, longest=_LONGEST_REST_SECONDS)
+        self._directory_patience = Patience(log)
+        self._project_at = 0.0
         self._reported_at: datetime | None = None
         self._lag_seconds = 0.0
         self._tended_at = 0.0
@@ -122,7 +127,8 @@ class Worker:
         if letters:
             self._record(letters)
         # While much waits, looking around after every batch would cost as much as recording it.
-        if not self._listed or time.monotonic() - self._tended_at >= _TEND_SECONDS:
+        is_pressed = self._listed or len(letters) >= self._settings.batch_mails
+        if not is_pressed or time.monotonic() - self._tended_at >= _TEND_SECONDS:
             self._confirm()
             self._project()
             self._report()
@@ -226,12 +232,20 @@ class Worker:
                 self._follower.poll(session)
 
     def _project(self) -> None:
+        started_at = time.monotonic()
+        if started_at < self._project_at:
+            return
         try:
             self._projector.step()
         except DirectoryError as error:
             # The milter answers unknown meanwhile and the worker completes: recording goes on.
             count_failure(Stage.PROJECT)
-            log.error("%s", error)
+            self._directory_patience.fail(str(error))
+            ended_at = time.monotonic()
+            if ended_at - started_at > _SLOW_FAILURE_SECONDS:
+                self._project_at = ended_at + _DIRECTORY_REST_SECONDS
+        else:
+            self._directory_patience.succeed("the directory is written again")
 
     def _report(self) -> None:
         now = self._clock()
