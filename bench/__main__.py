@@ -26,7 +26,7 @@ from bench.directory import measure_directory, show_directory
 from bench.eom import measure_eom, show_eom, worst
 from bench.headline import judge, make_headline
 from bench.machine import describe_machine
-from bench.memory import measure_memory, show_memory
+from bench.memory import greatest, measure_memory, show_memory
 from bench.rules import measure_rules, show_rules
 from bench.throughput import measure_throughput, show_throughput
 from bench.worker import measure_worker, show_worker, slowdown
@@ -77,11 +77,7 @@ def _of_worker(found: Any) -> dict[str, float]:
 
 
 def _of_memory(found: Any) -> dict[str, float]:
-    greatest = {name: one["greatest"] for name, one in found["processes"].items()}
-    return {
-        "milter_rss_mb": max(value for name, value in greatest.items() if name.startswith("child-")),
-        "worker_rss_mb": greatest["sync"],
-    }
+    return {"milter_rss_mb": greatest(found, "child"), "worker_rss_mb": greatest(found, "sync")}
 
 
 PARTS: dict[str, Part] = {

@@ -163,7 +163,7 @@ def show_directory(found: DirectoryFigures, console: Console) -> None:
                 kind,
                 name,
                 f"{alone['n']:,}",
-                *(f"{alone[key]:.3f}" for key in ("p50", "p99", "max")),  # type: ignore[literal-required]
+                *(f"{alone[key]:.3f}" for key in ("p50", "p99", "max")),
                 f"{asked['calls_per_second']:,.0f}",
                 f"{asked['unknown']}",
             )

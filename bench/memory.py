@@ -35,12 +35,19 @@ class ProcessMemory(TypedDict):
     slope: float
 
 
-class MemoryFigures(TypedDict):
-    """All processes by name: supervisor, child-1, child-2, sync."""
+class Course(TypedDict):
+    """All processes of one set-up by name: supervisor, child-1, child-2, sync, ship."""
 
     mails: int
     seconds: float
     processes: dict[str, ProcessMemory]
+
+
+class MemoryFigures(TypedDict):
+    """Both sizes: `small` (journal, SQLite, local directory) and `large` (Redis as directory and stream)."""
+
+    small: Course
+    large: Course
 
 
 class _Sampler:
@@ -70,16 +77,24 @@ class _Sampler:
     def _sample(self) -> None:
         services = self._station.services
         supervisor = services.part("milter").pid
-        named = {"supervisor": supervisor, "sync": services.part("sync").pid}
+        named = {"supervisor": supervisor}
+        named |= {name: services.part(name).pid for name in ("sync", "ship") if services.is_running(name)}
         named |= {f"child-{number}": pid for number, pid in enumerate(sorted(children_of(supervisor)), 1)}
         for name, pid in named.items():
             self.samples.setdefault(name, []).append((self.sent, memory(pid)))
 
 
 def measure_memory(*, mails: int = 20_000) -> MemoryFigures:
-    """Send so many mails over 8 sessions with the worker on.  Raises Unmarked, SendingFailed, SandboxError."""
+    """Send so many mails through the small size, and a quarter through the large.
+
+    Raises Unmarked, SendingFailed, SandboxError.
+    """
+    return {"small": _measure("worker", mails), "large": _measure("redis", mails // 4)}
+
+
+def _measure(kind: str, mails: int) -> Course:
     began = time.monotonic()
-    with TemporaryDirectory(dir="/var/tmp") as folder, Sink(Path(folder)) as sink, Station("worker", sink) as station:
+    with TemporaryDirectory(dir="/var/tmp") as folder, Sink(Path(folder)) as sink, Station(kind, sink) as station:
         # Both children have served and the worker has recorded: what is lazy is loaded.
         station.send(list(make_letters(200, seed=-1)))
         station.settle()
@@ -87,7 +102,7 @@ def measure_memory(*, mails: int = 20_000) -> MemoryFigures:
         sampler.start()
         small, large = make_letters(mails), make_letters(mails // _CHUNK + 1, octets=_LARGE_OCTETS)
         try:
-            for _ in track(range(0, mails, _CHUNK), "memory", console=Console(stderr=True)):
+            for _ in track(range(0, mails, _CHUNK), f"memory, {kind}", console=Console(stderr=True)):
                 count = min(_CHUNK, mails - sampler.sent)
                 station.send([*islice(small, count - 1), next(large)])
                 sampler.sent += count
@@ -114,11 +129,22 @@ def summarize(samples: list[tuple[int, Memory]]) -> ProcessMemory:
 
 def show_memory(found: MemoryFigures, console: Console) -> None:
     """Print what measure_memory found."""
-    table = Table(
-        "process", "start", "middle", "end", "greatest", "Pss at the end", "MB per 1,000 mails",
-        title=f"MB resident over {found['mails']:,} mails",
-    )  # fmt: skip
-    for name, one in found["processes"].items():
-        cells = (f"{one[key]:.1f}" for key in ("start", "middle", "end", "greatest", "pss_end"))
-        table.add_row(name, *cells, f"{one['slope']:+.3f}")
-    console.print(table)
+    for size, course in (("small", found["small"]), ("large", found["large"])):
+        table = Table(
+            "process", "start", "middle", "end", "greatest", "Pss at the end", "MB per 1,000 mails",
+            title=f"MB resident over {course['mails']:,} mails, {size} size",
+        )  # fmt: skip
+        for name, one in course["processes"].items():
+            cells = (f"{one[key]:.1f}" for key in ("start", "middle", "end", "greatest", "pss_end"))
+            table.add_row(name, *cells, f"{one['slope']:+.3f}")
+        console.print(table)
+
+
+def greatest(found: MemoryFigures, name: str) -> float:
+    """Return the most that any process of that name (or NAME-1, NAME-2) held in either size.  Raises ValueError."""
+    return max(
+        one["greatest"]
+        for course in (found["small"], found["large"])
+        for process, one in course["processes"].items()
+        if process.partition("-")[0] == name
+    )

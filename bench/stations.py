@@ -14,10 +14,12 @@ from bench.private_rspamd import PrivateRspamd
 from bench.sending import SESSIONS, Sent, send_letters
 from postfix.sandbox.company import COMPANY_FILE, RULES_FILE, read_company
 from postfix.sandbox.private_postfix import PrivatePostfix
+from postfix.sandbox.private_redis import PrivateRedis
 from postfix.sandbox.processes import Program, find_program, free_port, processes_in, wait_until
 from postfix.sandbox.service_stack import ServiceStack
 
 KINDS = ("none", "unix", "inet", "worker", "rspamd")
+_RECORDING = ("worker", "redis")
 _MILTER = "{{ {address}, connect_timeout=2s, command_timeout=8s, content_timeout=12s, default_action=accept }}"
 _LOG_SECONDS = 3  # the milter may write its line after Postfix has its answer
 _ENTRY = re.compile(rb": entry=.* ms=([\d.]+)$", re.MULTILINE)
@@ -47,7 +49,7 @@ class Station:
     """One Postfix in one set-up; use as a context manager, as root.
 
     `kind`: none (no milter), unix or inet (tradepost, worker stopped), worker (tradepost on a unix socket, worker and SQLite
-    beside it), rspamd (unix socket).
+    beside it), redis (the same with Redis between them: shipper, stream and directory), rspamd (unix socket).
     """
 
     def __init__(self, kind: str, sink: Sink) -> None:
@@ -56,7 +58,6 @@ class Station:
         self._stack = ExitStack()
         self._services: ServiceStack | None = None
         self._rspamd: PrivateRspamd | None = None
-        self._log_read = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -87,14 +88,17 @@ class Station:
         elif self.kind != "none":
             # The worker is what keeps the directory fresh; without it all would be unknown after five minutes.
             settings: dict[str, dict[str, object]] = {"directory": {"stale_after_seconds": 86400}}
+            parts: tuple[str, ...] = ("sync", "milter")
             if self.kind == "inet":
                 settings["milter"] = {"socket": f"inet:127.0.0.1:{port}"}
+            if self.kind == "redis":
+                redis = stack.enter_context(PrivateRedis(self.postfix.folder / "redis"))
+                settings["redis"] = {"url": redis.url}
+                parts = ("sync", "ship", "milter")
             self._services = stack.enter_context(
-                ServiceStack(
-                    self.postfix, company=COMPANY_FILE, rules=RULES_FILE, parts=("sync", "milter"), settings=settings
-                )
+                ServiceStack(self.postfix, company=COMPANY_FILE, rules=RULES_FILE, parts=parts, settings=settings)
             )
-            if self.kind != "worker":
+            if self.kind not in _RECORDING:
                 self._services.stop("sync")
 
     @property
@@ -140,7 +144,7 @@ class Station:
     def settle(self, seconds: float = 600) -> None:
         """Return when all is delivered and, where the worker runs, recorded: the next run must not compete with it."""
         wait_until(f"{self.kind}: an empty queue", lambda: not self.postfix.queue().strip(), seconds, 0.1)
-        if self.kind == "worker":
+        if self.kind in _RECORDING:
             wait_until(f"{self.kind}: an empty journal", lambda: self.waiting() == 0, seconds, 0.1)
 
     def waiting(self) -> int:
