@@ -31,6 +31,8 @@ log = logging.getLogger("tradepost.directory")
 
 # Changes in one script: a lookup at arrival must not wait behind all of them.
 _SLICE = 250
+# The worker records in the same thread: it must not wait long for a Redis that hangs.
+_TIMEOUT_SECONDS = 2.0
 # A generation that nobody fills any more goes by itself after so long.
 _ABANDONED_SECONDS = 600
 
@@ -51,7 +53,7 @@ class RedisDirectoryWriter:
         self._filling: tuple[int, str, int] | None = None  # number, its word, pages filled
         self._settled_at = 0.0
         try:
-            self._client = open_redis(settings)
+            self._client = open_redis(settings, timeout_seconds=_TIMEOUT_SECONDS)
         except redis.RedisError as error:
             raise self._broken(error) from error
         try:
