@@ -142,10 +142,10 @@ def add_recipients(batch: Batch, letter: Letter, message_id: int, known: set[tup
     rows: dict[tuple[str, str], str] = {}
     for kind, addresses in (("to", message.to), ("cc", message.cc)):
         for address in addresses:
-            rows.setdefault((address_key(address.address)[:320], kind), address.name)
+            rows.setdefault((address_key(address.address), kind), address.name)
     named = {key for key, _ in rows}
     for recipient in letter.arrival.envelope.recipients:
-        key = address_key(recipient)[:320]
+        key = address_key(recipient)
         rows.setdefault((key, "envelope"), "")
         if letter.arrival.verdict.direction is not Direction.INBOUND and key not in named:
             rows.setdefault((key, "bcc"), "")

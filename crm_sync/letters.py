@@ -3,15 +3,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from crm_sync.blobs import BlobStore
 from crm_sync.content_key import content_key
 from crm_sync.sources import ReadEntry
+from crm_sync.storable import storable_arrival, storable_message, storable_part
 from tradepost.analysis import Analyst, Extract
 from tradepost.arrival import Arrival
 from tradepost.directory import id_digest
-from tradepost.message import Address, Message, Part
+from tradepost.message import Message, Part
 from tradepost.verdict import Direction, Labels, Recording
 
 # A mail that refers to more ids than this is no conversation; the newest ones bind.
@@ -48,26 +48,28 @@ class Letter:
 
 def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: BlobStore) -> Letter:
     """Read an entry.  Raises OSError when its file can't be read, anything else when the entry itself is bad."""
-    arrival = entry.arrival
+    arrival = storable_arrival(entry.arrival)
     verdict = arrival.verdict
     if verdict.recording is not Recording.FULL:
         return Letter(arrival, verdict.labels)
     raw = entry.raw()
-    message = read(raw)
-    attachments = tuple(Attachment(_storable_part(part), blobs.store(part.payload)) for part in message.attachments)
+    as_sent = read(raw)
+    # What is found in storable text can be stored too.
+    message = storable_message(as_sent)
+    attachments = tuple(Attachment(storable_part(part), blobs.store(part.payload)) for part in message.attachments)
     raw_sha256 = blobs.store(raw)
     labels, labelled = _complete_labels(arrival, message, analyst)
-    references = [id_digest(ref) for ref in (*message.in_reply_to, *reversed(message.references)) if ref]
-    own = id_digest(message.message_id) if message.message_id else ""
+    references = [id_digest(ref) for ref in (*as_sent.in_reply_to, *reversed(as_sent.references)) if ref]
+    own = id_digest(as_sent.message_id) if as_sent.message_id else ""
     return Letter(
         arrival=arrival,
         labels=labels,
         labelled=labelled,
-        message=_storable_message(message),
-        content_key=content_key(message),
+        message=replace(message, html="", parts=(), attachments=()),
+        content_key=content_key(as_sent),
         own_digest=own,
         reference_digests=tuple(digest for digest in dict.fromkeys(references) if digest != own)[:REFERENCES_KEPT],
-        extract=_storable_extract(analyst.extract(message, labels)),
+        extract=analyst.extract(message, labels),
         raw_sha256=raw_sha256,
         attachments=attachments,
         blobs=((raw_sha256, len(raw)), *((kept.sha256, kept.part.octets) for kept in attachments)),
@@ -90,45 +92,3 @@ def _complete_labels(arrival: Arrival, message: Message, analyst: Analyst) -> tu
     if "country" in wanted:
         found["country_evidence"] = said.country_evidence
     return replace(verdict.labels, **found), wanted  # type: ignore[arg-type]
-
-
-def storable(text: str) -> str:
-    """Return text that every database takes: hostile mail holds lone surrogates and NUL."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _storable_address(address: Address) -> Address:
-    return Address(storable(address.address)[:320], storable(address.name)[:300])
-
-
-def _storable_part(part: Part) -> Part:
-    return replace(part, payload=b"", filename=storable(part.filename), content_type=storable(part.content_type)[:255])
-
-
-def _storable_message(message: Message) -> Message:
-    return replace(
-        message,
-        subject=storable(message.subject),
-        from_=_storable_address(message.from_),
-        reply_to=tuple(map(_storable_address, message.reply_to)),
-        to=tuple(map(_storable_address, message.to)),
-        cc=tuple(map(_storable_address, message.cc)),
-        message_id=storable(message.message_id),
-        date=_storable_date(message.date),
-        text=storable(message.text),
-        html="",
-        parts=(),
-        attachments=(),
-    )
-
-
-def _storable_date(date: datetime | None) -> datetime | None:
-    try:
-        return date.astimezone(UTC) if date else None
-    except OverflowError:  # the year 1 or 9999, shifted over the edge by its zone
-        return None
-
-
-def _storable_extract(extract: Extract) -> Extract:
-    texts = {name: storable(getattr(extract, name)) for name in ("new_text", "rest", "signature")}
-    return replace(extract, **texts)  # type: ignore[arg-type]

