@@ -21,6 +21,13 @@ from crm_sync.policy_store import PolicyView
 from crm_sync.row_buffer import RowBuffer
 
 _CONVERSATION = table(Conversation)
+_PERSON, _POOL = table(Person), table(Pool)
+_COUNT_LOAD = (
+    update(_PERSON)
+    .where(_PERSON.c.id == bindparam("key"))
+    .values(open_conversations=_PERSON.c.open_conversations + bindparam("change"))
+)
+_COUNT_TURNS = update(_POOL).where(_POOL.c.id == bindparam("key")).values(turn=_POOL.c.turn + bindparam("change"))
 _UPDATE_CONVERSATION = (
     update(_CONVERSATION)
     .where(_CONVERSATION.c.id == bindparam("key"))
@@ -120,16 +127,14 @@ class Batch:
             self.session.connection().execute(_UPDATE_CONVERSATION, changed)
 
     def _write_counters(self) -> None:
-        for person, change in sorted(self._load_changes.items()):
-            if change:
-                self.dirty.people.add(person)
-                self.session.execute(
-                    update(Person)
-                    .where(Person.id == person)
-                    .values(open_conversations=Person.open_conversations + change)
-                )
-        for key, turns in sorted((self.view.pool_ids[pool], turns) for pool, turns in self._turns.items()):
-            self.session.execute(update(Pool).where(Pool.id == key).values(turn=Pool.turn + turns))
+        connection = self.session.connection()
+        loads = [{"key": person, "change": change} for person, change in sorted(self._load_changes.items()) if change]
+        if loads:
+            self.dirty.people.update(load["key"] for load in loads)
+            connection.execute(_COUNT_LOAD, loads)
+        turns = sorted((self.view.pool_ids[pool], turns) for pool, turns in self._turns.items())
+        if turns:
+            connection.execute(_COUNT_TURNS, [{"key": pool, "change": change} for pool, change in turns])
 
 
 def counted_for(state: ConversationState) -> int | None:

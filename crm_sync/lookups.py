@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
@@ -14,6 +15,45 @@ from crm_sync.models.mail import Arrival, Message
 
 # Every further look means that another worker merged one of the few conversations in question since the last.
 _MERGES_FOLLOWED = 10
+
+# Built once: putting a statement together costs more than asking it.  Each is asked with a list of `keys`.
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_ENTRIES = select(Arrival.entry_id).where(Arrival.entry_id.in_(_KEYS))
+_MESSAGES = select(Message.content_key, Message.id, Message.conversation_id).where(Message.content_key.in_(_KEYS))
+_CARRIERS = select(Message.id_digest, Message.conversation_id, Message.has_id_clash).where(Message.id_digest.in_(_KEYS))
+_ANCHORS = select(MessageAnchor.id_digest, MessageAnchor.conversation_id).where(MessageAnchor.id_digest.in_(_KEYS))
+_CONVERSATIONS = (
+    select(
+        Conversation.id,
+        Conversation.public_id,
+        Conversation.scope_id,
+        Conversation.customer_id,
+        Conversation.assignee_id,
+        Conversation.status,
+        Conversation.last_in_at,
+        Conversation.last_out_at,
+    )
+    .where(Conversation.id.in_(_KEYS), Conversation.merged_into.is_(None))
+    .order_by(Conversation.id)
+    .with_for_update(key_share=True)
+)
+_PARTICIPANTS = select(ConversationParticipant.conversation_id, ConversationParticipant.address_key).where(
+    ConversationParticipant.conversation_id.in_(_KEYS)
+)
+_POOLS = select(ConversationPool.conversation_id, ConversationPool.pool_id).where(
+    ConversationPool.conversation_id.in_(_KEYS)
+)
+_CONTACTS = (
+    select(ContactAddress.address_key, Contact.id, Contact.customer_id)
+    .join(Contact, Contact.id == ContactAddress.contact_id)
+    .where(ContactAddress.address_key.in_(_KEYS))
+)
+_DOMAINS = select(CustomerDomain.domain, CustomerDomain.customer_id).where(CustomerDomain.domain.in_(_KEYS))
+_CUSTOMERS = (
+    select(Customer.id, Customer.public_id, Customer.scope_id, Customer.kind, Customer.grade, Scope.owner_id)
+    .join(Scope, Scope.id == Customer.scope_id)
+    .where(Customer.id.in_(_KEYS))
+)
 
 
 @dataclass(slots=True)
@@ -98,12 +138,11 @@ def fetch_lookups(connection: Connection, wanted: Wanted) -> Lookups:
     Raises LookupError when the records contradict themselves.
     """
     found = Lookups()
-    found.recorded = set(connection.scalars(select(Arrival.entry_id).where(Arrival.entry_id.in_(wanted.entry_ids))))
+    found.recorded = set(connection.scalars(_ENTRIES, {"keys": list(wanted.entry_ids)}))
     if not any(_fetch_threads(connection, wanted, found) for _ in range(_MERGES_FOLLOWED)):
         raise LookupError("an id leads to a conversation that was merged into another")
     # Where these lie can't change any more: their conversations are ours now.
-    carriers = select(Message.id_digest, Message.conversation_id, Message.has_id_clash)
-    for digest, carrier, is_repeated in connection.execute(carriers.where(Message.id_digest.in_(wanted.id_digests))):
+    for digest, carrier, is_repeated in connection.execute(_CARRIERS, {"keys": list(wanted.id_digests)}):
         found.carriers[digest].add(carrier)
         if is_repeated:
             found.ids_repeated.add(digest)
@@ -113,19 +152,10 @@ def fetch_lookups(connection: Connection, wanted: Wanted) -> Lookups:
 
 def _fetch_threads(connection: Connection, wanted: Wanted, found: Lookups) -> bool:
     """Fetch letters, ids and the conversations they lead to; False: another worker merged one meanwhile, ask again."""
-    messages = connection.execute(
-        select(Message.content_key, Message.id, Message.conversation_id).where(
-            Message.content_key.in_(wanted.content_keys)
-        )
-    )
+    messages = connection.execute(_MESSAGES, {"keys": list(wanted.content_keys)})
     found.messages = {key: MessageState(message, conversation) for key, message, conversation in messages}
     found.anchors.clear()
-    anchors = connection.execute(
-        select(MessageAnchor.id_digest, MessageAnchor.conversation_id).where(
-            MessageAnchor.id_digest.in_(wanted.id_digests)
-        )
-    )
-    for digest, conversation in anchors:
+    for digest, conversation in connection.execute(_ANCHORS, {"keys": list(wanted.id_digests)}):
         found.anchors[digest].add(conversation)
     keys = {state.conversation_id for state in found.messages.values()}
     keys.update(*found.anchors.values())
@@ -137,52 +167,23 @@ def _lock_conversations(connection: Connection, keys: Collection[int]) -> dict[i
     """Return those conversations with participants and pools, ours until the commit; without those that were merged."""
     if not keys:
         return {}
-    rows = connection.execute(
-        select(
-            Conversation.id,
-            Conversation.public_id,
-            Conversation.scope_id,
-            Conversation.customer_id,
-            Conversation.assignee_id,
-            Conversation.status,
-            Conversation.last_in_at,
-            Conversation.last_out_at,
-        )
-        .where(Conversation.id.in_(keys), Conversation.merged_into.is_(None))
-        .order_by(Conversation.id)
-        .with_for_update(key_share=True)
-    )
+    rows = connection.execute(_CONVERSATIONS, {"keys": list(keys)})
     found = {row.id: ConversationState(*row) for row in rows}
-    keys = list(found)
-    participants = select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
-    for conversation, address in connection.execute(
-        participants.where(ConversationParticipant.conversation_id.in_(keys))
-    ):
+    left = {"keys": list(found)}
+    for conversation, address in connection.execute(_PARTICIPANTS, left):
         found[conversation].participants.add(address)
-    pools = select(ConversationPool.conversation_id, ConversationPool.pool_id)
-    for conversation, pool in connection.execute(pools.where(ConversationPool.conversation_id.in_(keys))):
+    for conversation, pool in connection.execute(_POOLS, left):
         found[conversation].pools.add(pool)
     return found
 
 
 def _fetch_parties(connection: Connection, wanted: Wanted, found: Lookups) -> None:
-    contacts = connection.execute(
-        select(ContactAddress.address_key, Contact.id, Contact.customer_id)
-        .join(Contact, Contact.id == ContactAddress.contact_id)
-        .where(ContactAddress.address_key.in_(wanted.addresses))
-    )
+    contacts = connection.execute(_CONTACTS, {"keys": list(wanted.addresses)})
     found.contacts = {key: ContactState(contact, customer) for key, contact, customer in contacts}
-    domains = connection.execute(
-        select(CustomerDomain.domain, CustomerDomain.customer_id).where(CustomerDomain.domain.in_(wanted.domains))
-    )
-    found.domains = dict(domains.all())
+    found.domains = dict(connection.execute(_DOMAINS, {"keys": list(wanted.domains)}).all())
     keys = {state.customer_id for state in found.contacts.values()} | set(found.domains.values())
     keys |= {state.customer_id for state in found.conversations.values()}
     keys.discard(None)
     if keys:
-        customers = connection.execute(
-            select(Customer.id, Customer.public_id, Customer.scope_id, Customer.kind, Customer.grade, Scope.owner_id)
-            .join(Scope, Scope.id == Customer.scope_id)
-            .where(Customer.id.in_(keys))
-        )
+        customers = connection.execute(_CUSTOMERS, {"keys": list(keys)})
         found.customers = {row.id: CustomerState(*row) for row in customers}
