@@ -4,19 +4,22 @@
 A platform or a contact form that carries a buyer's words is not automatic, whatever its headers say.
 """
 
+import re
 from dataclasses import dataclass
 
-from classifiers.tables import any_of, linear, read_table
+from classifiers.tables import PatternSet, any_of, linear, read_table
 from tradepost.addresses import domain_of, is_free_mail, registrable_domain
 from tradepost.message import Message
 
 _TABLE = read_table("automatic")
-_REPLY_SUBJECT = linear(
-    rf"(?i)^[\s\[【(\"]*(?:{any_of(w for w in _TABLE['reply_subject'] if w.isascii())})(?:$|[^\pL])"
+_SUBJECT_SIGNS = PatternSet(
+    {
+        "reply": rf"(?i)^[\s\[【(\"]*(?:{any_of(w for w in _TABLE['reply_subject'] if w.isascii())})(?:$|[^\pL])",
+        "bounce": rf"(?i)(?:{any_of(_TABLE['bounce_subject'])})",
+    }
 )
 # Words that other letters may follow without a space.
 _UNSPACED_REPLY = tuple(word.lower() for word in _TABLE["reply_subject"] if not word.isascii())
-_BOUNCE_SUBJECT = linear(rf"(?i)(?:{any_of(_TABLE['bounce_subject'])})")
 _RECEIPT_SUBJECT = tuple(word.lower() for word in _TABLE["receipt_subject"])
 _INVITATION_ANSWER = tuple(word.lower() for word in _TABLE["answer_to_invitation"])
 _ROBOT_WORDS = linear(rf"(?i)(?:{any_of(_TABLE['robot_words'])})")
@@ -24,6 +27,7 @@ _ROBOT_LOCALS = frozenset(_TABLE["robot_locals"])
 _ROBOT_LOCAL = linear(
     r"(?i)(?:^|[._-])(?:no-?_?\.?reply|do-?_?not-?_?reply|bounces?|mailer-?daemon|notifications?)(?:$|[._+-])"
 )
+_ROBOT_LOCAL_WORDS = re.compile("reply|bounce|daemon|notification")  # of which one stands in all of those
 _RELAY_DOMAINS = frozenset(_TABLE["relay_domains"])
 _RELAY_WORDS = linear(rf"(?i)(?:{any_of(_TABLE['relay_words'])})")
 _BOUNCER = linear(r"(?i)^(?:mailer-?daemon|postmaster|mail[-.]?daemon|mmdf)(?:$|[@+-])")
@@ -71,7 +75,9 @@ def read_automation(message: Message, text: str, sender: str | None = None) -> A
 def is_robot_address(address: str) -> bool:
     """Is it an address that no person reads?"""
     local = address.partition("@")[0].lower()
-    return local in _ROBOT_LOCALS or bool(_ROBOT_LOCAL.search(local))
+    if local in _ROBOT_LOCALS:
+        return True
+    return _ROBOT_LOCAL_WORDS.search(local) is not None and _ROBOT_LOCAL.search(local) is not None
 
 
 def _token(value: str) -> str:
@@ -87,7 +93,7 @@ def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str 
         if "disposition-notification" in kind:
             return "read-receipt"
         return "feedback-report" if "feedback-report" in kind else "delivery-report"
-    if _BOUNCER.search(message.from_.address):
+    if message.from_.address.startswith(("m", "p")) and _BOUNCER.search(message.from_.address):
         return "delivery-report"
     if submitted == "auto-replied":
         return "auto-replied"
@@ -110,22 +116,20 @@ def _sign(message: Message, fields: dict[str, str], text: str, *, is_robot: bool
     """Return the name of a sign in words: an automatic answer says so first, a human's "Re:" comes before anything."""
     subject = message.subject.strip()
     lowered = subject.lower()
-    if _REPLY_SUBJECT.search(subject) or lowered.lstrip(' [【("').startswith(_UNSPACED_REPLY):
+    signs = _SUBJECT_SIGNS.found(subject)
+    if "reply" in signs or lowered.lstrip(' [【("').startswith(_UNSPACED_REPLY):
         return "subject-auto-reply"
-    if _BOUNCE_SUBJECT.search(subject) and (is_robot or not lowered.startswith(("re:", "aw:", "回复"))):
+    if "bounce" in signs and (is_robot or not lowered.startswith(("re:", "aw:", "回复"))):
         return "subject-bounce" if is_robot or not message.in_reply_to else None
-    has_calendar = any(part.content_type == "text/calendar" for part in message.parts)
-    if lowered.startswith(_INVITATION_ANSWER) and has_calendar:
+    if lowered.startswith(_INVITATION_ANSWER) and any(part.content_type == "text/calendar" for part in message.parts):
         return "invitation-answer"
     if lowered.startswith(_RECEIPT_SUBJECT) and (message.in_reply_to or message.references) and len(text) < 1_000:
         return "read-receipt"
-    is_bulk = _token(fields.get("precedence", "")) in ("bulk", "junk")
     suppresses = "x-auto-response-suppress" in fields
-    if is_robot and (is_bulk or suppresses or _ROBOT_WORDS.search(text[:20_000])):
-        return "robot-sender"
-    if _ROBOT_WORDS.search(text[:20_000]) and suppresses:
-        return "robot-words"
-    return None
+    if is_robot:
+        is_bulk = _token(fields.get("precedence", "")) in ("bulk", "junk")
+        return "robot-sender" if is_bulk or suppresses or _ROBOT_WORDS.search(text[:20_000]) else None
+    return "robot-words" if suppresses and _ROBOT_WORDS.search(text[:20_000]) else None
 
 
 def _is_relay(message: Message, fields: dict[str, str], text: str, *, is_robot: bool) -> bool:

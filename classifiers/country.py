@@ -7,9 +7,11 @@ themselves; language, time zone, provider, legal form and the first hop's IP onl
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from ipaddress import ip_address
+from itertools import islice
 
 from iptocc import country_code
 
@@ -34,12 +36,14 @@ _FORMS = {form: country for country, forms in _TABLE["legal_forms"].items() for 
 def _bounded(words: dict[str, str]) -> str:
     spaced = any_of(word for word in words if ord(word[0]) < 0x0590 and word[-1].isalnum())
     rest = any_of(word for word in words if not (ord(word[0]) < 0x0590 and word[-1].isalnum()))
-    return rf"(?:^|[^\pL\pN])({spaced})(?:$|[^\pL\pN])|({rest})"
+    return rf"(?:^|[^\pL\pN])(?:{spaced})(?:$|[^\pL\pN])|{rest}"
 
 
 _PLACE = linear_bytes(_bounded(_PLACES))
 _FORM = linear_bytes(_bounded(_FORMS))
 _RECEIVED_IP = linear(r"\[(?:IPv6:)?([0-9a-fA-F.:]{7,45})\]")
+_MAX_CHARS = 4_000
+_MAX_WORDS = 12
 _ENOUGH = 2.0
 _LEAD = 1.0  # the winner must be that far ahead of the next
 _WEIGHTS = {"phone": 5.0, "place": 4.0, "domain": 4.0, "provider": 2.0, "legal-form": 2.5, "language": 2.0, "time-zone": 1.5, "language-and-zone": 2.0, "ip": 1.0,
@@ -74,13 +78,11 @@ def read_country(
     for phone in find_phones(last_lines):
         if phone.is_international:
             vote(phone.region, "phone-in-text")
-    for country in _places(signature):
+    for country in _countries(_PLACE, _PLACES, signature):
         vote(country, "place")
-    own_places = set(_places(f"{message.subject}\n{new_text}"))
-    if len(own_places) == 1:  # several: ports and destinations, not where the writer sits
-        vote(own_places.pop(), "place-in-text")
-    for form in _matched(_FORM, f"{signature}\n{message.from_.name}"):
-        vote(_FORMS[form], "legal-form")
+    vote(_only_country(f"{message.subject}\n{new_text}"), "place-in-text")
+    for country in _countries(_FORM, _FORMS, f"{signature}\n{message.from_.name}"):
+        vote(country, "legal-form")
     address = message.reply_to[0].address if is_relay and message.reply_to else message.from_.address
     domain = domain_of(address)
     vote(country_of_domain(domain), "domain")
@@ -115,17 +117,25 @@ def country_of_domain(domain: str) -> str | None:
     return "GB" if label == "UK" else label
 
 
-def _places(text: str) -> list[str]:
-    return [_PLACES[name] for name in _matched(_PLACE, text)]
+def _only_country(text: str) -> str | None:
+    """Return the country that a text names; None for several: ports and destinations, not where the writer sits."""
+    only: str | None = None
+    for country in _countries(_PLACE, _PLACES, text):
+        if only not in (None, country):
+            return None
+        only = country
+    return only
 
 
-def _matched(pattern: BytesPattern, text: str) -> list[str]:
-    found: list[str] = []
-    for match in pattern.finditer(text[:4_000].encode("utf-8", "replace")):
-        found.append((match.group(1) or match.group(2) or b"").decode())
-        if len(found) == 12:
-            break
-    return found
+def _countries(pattern: BytesPattern, countries: dict[str, str], text: str) -> Iterator[str]:
+    """Yield the country of each word that matches, a dozen at most."""
+    for match in islice(pattern.finditer(text[:_MAX_CHARS].encode("utf-8", "replace")), _MAX_WORDS):
+        found = match[0].decode()
+        # With it match the signs that stand around a word: groups that leave them out cost more than all the rest.
+        for word in (found, found[1:], found[:-1], found[1:-1]):
+            if word in countries:
+                yield countries[word]
+                break
 
 
 def _country_of_language(language: str | None, text: str) -> str | None:

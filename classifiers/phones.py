@@ -4,6 +4,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber
@@ -163,7 +164,7 @@ def _candidates(text: str) -> Iterator[re.Match[str]]:
 def _phone(match: re.Match[str], before: str, region: str | None) -> Phone | None:
     written = match[0].replace("＋", "+")
     is_labelled = _LABEL.search(before) is not None
-    if _FAX.search(before) or (_NOT_PHONE.search(before) and not is_labelled):
+    if _FAX.search(before) or (not is_labelled and _NOT_PHONE.search(before)):
         return None
     is_international = written.startswith(("+", "00"))
     if not is_international and (
@@ -173,15 +174,14 @@ def _phone(match: re.Match[str], before: str, region: str | None) -> Phone | Non
     if written.startswith("00"):
         written = "+" + written[2:]
     # +44 (0)20 ...: the zero in brackets is for callers inside.
-    number = _parse(written.replace("(0)", ""), region)
+    number = _read_number(written.replace("(0)", ""), region)
     if number is None and is_labelled and not is_international:
-        number = _parse("+" + re.sub(r"\D", "", written), None)  # "WhatsApp: 5491155550123"
+        number = _read_number("+" + re.sub(r"\D", "", written), None)  # "WhatsApp: 5491155550123"
         is_international = number is not None
     if number is None:
         return None
-    code = phonenumbers.region_code_for_number(number) or ""
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return Phone(e164, "" if code == "001" else code, is_international, match.start())
+    e164, code = number
+    return Phone(e164, code, is_international, match.start())
 
 
 def _looks_national(written: str) -> bool:
@@ -190,17 +190,24 @@ def _looks_national(written: str) -> bool:
     return 7 <= digits <= 13 and (written.startswith(("0", "(")) or len(re.findall(r"[ \-.]", written)) >= 2)
 
 
-def _parse(written: str, region: str | None) -> PhoneNumber | None:
+@lru_cache(maxsize=4096)  # customers sign with the same number again
+def _read_number(written: str, region: str | None) -> tuple[str, str] | None:
+    """Return E.164 and the region ("" for none) of what may be a number."""
     try:
         number = phonenumbers.parse(written, region)
     except NumberParseException:
         return None
-    return number if phonenumbers.is_valid_number(number) else _plausible(number)
+    code = phonenumbers.region_code_for_number(number)
+    is_valid = code is not None and phonenumbers.is_valid_number_for_region(number, code)
+    if not is_valid and not _is_plausible(number):
+        return None
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164, "" if code is None or code == "001" else code
 
 
-def _plausible(number: PhoneNumber) -> PhoneNumber | None:
+def _is_plausible(number: PhoneNumber) -> bool:
     # Reserved ranges (555) and young prefixes aren't in the tables: the length must fit then, and the country be real.
-    return number if phonenumbers.is_possible_number(number) and len(str(number.national_number)) >= 7 else None
+    return phonenumbers.is_possible_number(number) and len(str(number.national_number)) >= 7
 
 
 def warm_regions() -> None:

@@ -42,7 +42,7 @@ class Pattern(Protocol):
 class BytesMatch(Protocol):
     """A match in UTF-8 bytes."""
 
-    def group(self, group: int = 0) -> bytes | None:
+    def __getitem__(self, group: int) -> bytes:
         """Return what matched."""
 
 
