@@ -104,7 +104,7 @@ def _compose(chance: random.Random, sender: str, ids: list[str], octets: int, nu
     goods = f"{chance.choice(_GOODS)} {''.join(chance.choices('bdfgklmnprstaeiou', k=6)).title()}"
     *references, own = ids
     lines = ["Dear sales team,"]
-    while sum(map(len, lines)) < min(_WORDS_OCTETS, octets // 4):
+    while len("".join(lines).encode()) < min(_WORDS_OCTETS, octets // 4):
         filled = chance.choice(sentences).format(
             n=chance.randrange(10_000, 99_999), pcs=chance.randrange(1, 5000), goods=goods
         )
