@@ -2,6 +2,7 @@
 """The language of the newly written text: script first, then letters and small words, then a statistical model."""
 
 import re
+from array import array
 from collections import Counter
 
 from py3langid.langid import LanguageIdentifier
@@ -12,7 +13,7 @@ MAX_CHARS = 700  # more words don't make it surer
 
 _TABLE = read_table("language")
 # Languages written with Latin letters in which traders write.
-_LATIN = tuple(_TABLE["small_words"])
+_LATIN: tuple[str, ...] = tuple(_TABLE["small_words"])
 
 _SCRIPTS = {
     "han": re.compile("[\u3400-\u4dbf\u4e00-\u9fff]"),
@@ -59,6 +60,7 @@ class LanguageReader:
         self._identifier.set_languages(list(_LATIN))
         # It keeps the table of all 142 languages, for a later set_languages: 28 MB in every child.
         self._identifier._full_model = None
+        self._identifier._rowbase = array("I", self._identifier._rowbase)  # numbers, not 100,000 objects
 
     def read(self, text: str, hint: str = "") -> str | None:
         """Return ISO 639-1, or None when nobody can tell.  `hint` (the subject) is looked at when the text is short."""

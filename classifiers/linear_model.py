@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The models of category and priority: linear text categorisers over a bag of features, made by spaCy.
 
-Training is spaCy's, from the letters in classifiers/training/ (see training/pipeline.py); at arrival only its linear layer is read, with thinc.  spaCy itself would
-cost every milter child 42 MB and half a second, and its own bag-of-words layer keeps every new word of every mail in the
-vocabulary for ever.  Features are hashed, and scaled so that a long letter is no surer than a short one.
+Training is spaCy's, from the letters in classifiers/training/ (see training/pipeline.py); at arrival only the weights of
+its linear layer are read from spaCy's own file.  spaCy and thinc would cost every milter child 50 MB and half a second, and
+spaCy's bag-of-words layer keeps every new word of every mail in the vocabulary for ever.  Features are hashed, and scaled
+so that a long letter is no surer than a short one.
 """
 
 import json
@@ -14,17 +15,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-from murmurhash.mrmr import hash_unicode
-from thinc.layers.chain import chain
-from thinc.layers.softmax_activation import softmax_activation
-from thinc.layers.sparselinear import SparseLinear_v2  # type: ignore[import-not-found]  # a C extension
-from thinc.model import Model
+from murmurhash.mrmr import hash_bytes, hash_unicode
 
 # Ideas carry across languages, words don't: they weigh more.  By what stands before the colon.
 WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "f": 32.0}
 
-Input = tuple[Any, Any, Any]  # keys (uint64), values (float32), lengths (int32): what SparseLinear reads
 CATEGORY, PRIORITY = "category", "priority"  # names of the two pipes
 _ROWS = 32_768  # features whose weights are at hand; one mail has at most 4,000
 
@@ -33,48 +30,11 @@ class ModelError(RuntimeError):
     """The models can't be loaded; the text says why and how to make one."""
 
 
-def _code(feature: str) -> tuple[int, float]:
-    """Return hash and weight of a feature."""
+def code_of(feature: str) -> tuple[int, float]:
+    """Return hash and weight of a feature: what training and reading count by."""
     key = (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
     kind, colon, _ = feature.partition(":")
     return key, WEIGHTS.get(kind, 1.0) if colon else 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Bag:
-    """Hashed features with their values: square root of the count, weighted.  Divided by `norm` they have length 1."""
-
-    keys: Any  # uint64
-    values: Any  # float32
-    norm: float
-
-
-def bag_of(counts: Mapping[str, int]) -> Bag:
-    """Hash and weigh counted features."""
-    codes = [_code(feature) for feature in counts]
-    keys = np.array([key for key, _ in codes], dtype="uint64")
-    values = np.sqrt(np.array(list(counts.values()), dtype="float32")) * np.array(
-        [weight for _, weight in codes], dtype="float32"
-    )
-    return Bag(keys, values, float(np.sqrt(values @ values)))
-
-
-def as_input(bags: Sequence[Bag]) -> Input:
-    """Return several bags as one input of the linear layer."""
-    keys = np.concatenate([bag.keys for bag in bags])
-    values = np.concatenate([bag.values / (bag.norm or 1.0) for bag in bags]).astype("float32")
-    return keys, values, np.array([len(bag.keys) for bag in bags], dtype="int32")
-
-
-def linear_layer(length: int, labels: int | None = None) -> Model[Any, Any]:
-    """Return the layer that holds the weights; `length` is a power of 2."""
-    layer: Model[Any, Any] = SparseLinear_v2(nO=labels, length=length)
-    return layer
-
-
-def with_softmax(bag: Model[Any, Any], linear: Model[Any, Any]) -> Model[Any, Any]:
-    """Return the whole model: features, weights, probabilities.  Training and reading must build the same."""
-    return chain(bag, linear, softmax_activation())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +60,20 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class LinearModel:
-    """One loaded model: its linear layer, its labels in the order of the columns, and what its scores are divided by."""
+    """One loaded model: weights (hash x label, float32), biases, the labels, and what the scores are divided by."""
 
-    linear: Model[Any, Any]
+    weights: Any
+    biases: Any
     labels: tuple[str, ...]
     temperature: float
+
+    def rows(self, keys: Sequence[int]) -> Any:
+        """Return the weights of hashed features, each the sum of two rows (thinc's SparseLinear.v2)."""
+        places = [
+            [(hash_bytes(key.to_bytes(8, "little"), seed) & 0xFFFFFFFF) % len(self.weights) for key in keys]
+            for seed in (0, 1)
+        ]
+        return self.weights[places[0]] + self.weights[places[1]]
 
     def opinion(self, scores: Any) -> Opinion:
         """Return calibrated probabilities of all labels."""
@@ -142,7 +111,7 @@ class Models:
         self.version = version
         self._category, self._priority = category, priority
         self._columns = len(category.labels) + len(priority.labels)
-        self._biases = np.concatenate([model.linear.get_param("b") for model in (category, priority)])
+        self._biases = np.concatenate([category.biases, priority.biases])
         self._rows = _Rows(self._columns)
         self._learning = threading.Lock()
 
@@ -178,16 +147,12 @@ class Models:
                 rows, unknown = _Rows(self._columns), list(counts)[:_ROWS]
             if not unknown:
                 return rows  # another thread was faster
-            codes = [_code(feature) for feature in unknown]
-            alone = (
-                np.array([key for key, _ in codes], dtype="uint64"),
-                np.array([weight for _, weight in codes], dtype="float32"),
-                np.ones(len(codes), dtype="int32"),
-            )
+            keys, weights = zip(*map(code_of, unknown), strict=True)
             start, end = len(rows.places), len(rows.places) + len(unknown)
-            predicted = [model.linear.predict(alone) for model in (self._category, self._priority)]
-            rows.weights[start:end] = np.concatenate(predicted, axis=1) - self._biases
-            rows.squares[start:end] = alone[1] ** 2
+            loads = np.array(weights, dtype="float32")
+            alone = np.concatenate([model.rows(keys) for model in (self._category, self._priority)], axis=1)
+            rows.weights[start:end] = alone * loads[:, None]
+            rows.squares[start:end] = loads**2
             # Known only now: a reader without the lock never finds a row that is not written yet.
             rows.places.update(zip(unknown, range(start, end), strict=True))
             self._rows = rows
@@ -202,17 +167,23 @@ def load_models(path: Path | None = None) -> Models:
     try:
         meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
         return Models(_load(path, meta, CATEGORY), _load(path, meta, PRIORITY), str(meta["version"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
         raise ModelError(f"the models in {path} can't be loaded ({error!r}); make them with: make model") from error
 
 
 def _load(path: Path, meta: dict[str, Any], name: str) -> LinearModel:
     labels = tuple(meta["labels"][name])
-    linear = linear_layer(int(meta["length"]), len(labels))
-    linear.initialize()
-    with_softmax(Model("bag_of_features", _no_forward), linear).from_disk(path / name / "model")
-    return LinearModel(linear, labels, float(meta["temperatures"][name]))
+    stored = msgspec.msgpack.decode((path / name / "model").read_bytes())
+    names = [node["name"] for node in stored["nodes"]]
+    layer = stored["params"][names.index("sparse_linear")]
+    weights, biases = _array(layer["W"]), _array(layer["b"])
+    # Stored label by label; a feature's weights for all labels lie together here, as they are read.
+    by_hash = np.ascontiguousarray(weights.reshape(len(labels), -1).T)
+    if by_hash.shape[0] != int(meta["length"]) or biases.shape != (len(labels),):
+        raise ValueError(f"{name}: {weights.size} weights do not fit {len(labels)} labels")
+    return LinearModel(by_hash, biases, labels, float(meta["temperatures"][name]))
 
 
-def _no_forward(model: Model[Any, Any], batch: Any, is_train: bool) -> Any:
-    raise NotImplementedError("features are handed to the linear layer itself")
+def _array(stored: dict[bytes, Any]) -> Any:
+    """Read an array as thinc's serialiser (srsly.msgpack) writes it."""
+    return np.frombuffer(stored[b"data"], dtype=stored[b"type"]).reshape(stored[b"shape"])

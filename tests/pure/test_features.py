@@ -3,12 +3,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
 from classifiers import linear_model
 from classifiers.features import count_features, says_an_idea
-from classifiers.linear_model import Models, as_input, bag_of, load_models
+from classifiers.linear_model import Models, load_models
 
 TEXTS = (
     "Dear team, please quote 500 pcs of cordless drills, CIF Hamburg. We need your best price by Friday!",
@@ -65,24 +64,6 @@ def test_several_words_say_an_idea_that_each_alone_does_not() -> None:
 def test_words_of_routine_name_no_goods(word: str) -> None:
     assert says_an_idea(word)
     assert not says_an_idea("Bohrhammer")
-
-
-@pytest.fixture(scope="module")
-def models() -> Models:
-    return load_models()
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_remembered_weights_say_what_the_linear_layer_says(models: Models, text: str) -> None:
-    counts = count_features("Inquiry", text)
-    layer = models._category
-    scores = layer.linear.predict(as_input([bag_of(counts)]))[0]
-
-    expected = layer.opinion(scores)
-    found = models.category(models.weigh(counts))
-
-    assert [label for label, _ in found.ranked] == [label for label, _ in expected.ranked]
-    assert np.allclose([share for _, share in found.ranked], [share for _, share in expected.ranked], atol=1e-5)
 
 
 def test_more_words_than_fit_are_forgotten_and_learnt_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,18 @@
 """The shipped models: made from the shipped letters, the same every time, and spaCy reads them too."""
 
 import importlib
+import json
 from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
 
-from classifiers.linear_model import CATEGORY, Models, load_models
-from classifiers.training.pipeline import FEATURES
+from classifiers.linear_model import Models, load_models
+from classifiers.training.pipeline import FEATURES, as_input
 from classifiers.training.train import Task, add_pipe, read_tasks, version_of
 from tradepost.verdict import CATEGORIES, Priority
 
@@ -38,15 +40,23 @@ def test_every_label_has_letters_in_many_languages(tasks: tuple[Task, Task]) -> 
     assert len({row.id for row in category.rows}) == len(category.rows)
 
 
-def test_spacy_reads_what_the_milter_reads(tasks: tuple[Task, Task], models: Models) -> None:
+def test_spacy_says_what_the_milter_says(tasks: tuple[Task, Task], models: Models) -> None:
     importlib.import_module("classifiers.training.pipeline")  # names the architecture to spaCy
-    nlp = spacy.load(str(files("classifiers") / "model"))
-    doc = Doc(nlp.vocab, words=["letter"])
-    doc.user_data[FEATURES] = tasks[0].rows[0].features
-
-    nlp.get_pipe(CATEGORY)(doc)
-
-    assert max(doc.cats, key=doc.cats.__getitem__) == models.category(models.weigh(tasks[0].rows[0].features)).label
+    folder = files("classifiers") / "model"
+    nlp = spacy.load(str(folder))
+    temperatures = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["temperatures"]
+    pipes: list[Any] = [nlp.get_pipe(task.name) for task in tasks]
+    for row in tasks[0].rows[::40]:
+        doc = Doc(nlp.vocab, words=["letter"])
+        doc.user_data[FEATURES] = row.features
+        found = models.weigh(row.features)
+        for pipe, task, opinion in zip(pipes, tasks, (models.category(found), models.priority(found)), strict=True):
+            layer = pipe.model.get_ref("output_layer")
+            scores = layer.predict(as_input([row.features]))[0] / temperatures[task.name]
+            odds = np.exp(scores - scores.max())
+            assert np.allclose([opinion.of(label) for label in pipe.labels], odds / odds.sum(), atol=1e-4)
+            pipe(doc)
+            assert max(task.labels, key=doc.cats.__getitem__) == opinion.label
 
 
 def test_the_same_letters_make_the_same_weights(tasks: tuple[Task, Task]) -> None:
