@@ -68,6 +68,9 @@ class PostgreSQLDatabase(Database):
         """Nothing to do: a server says itself when a database is gone."""
 
     def explain(self, error: DBAPIError) -> DatabaseError | None:
+        if isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
+            # A connection stays read-only, and at this server, when the primary is another one or writing is allowed again.
+            self.writer.dispose()
         return _explain(self.name, error)
 
     def turn(self, name: str) -> Turn:

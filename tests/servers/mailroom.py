@@ -130,7 +130,7 @@ def reply(operator: str = ANN, to: str = "buyer@acme.example", **changes: Any) -
     return replace(mail, **changes)
 
 
-def _hire(database: Database) -> None:
+def hire(database: Database) -> None:
     with database.writing() as session:
         apply_company(session, parse_company(COMPANY, "company"))
 
@@ -148,7 +148,7 @@ class MailRoom:
 
     def __post_init__(self) -> None:
         self._is_own = not self.url
-        self.url = self.url or self.server.new(self.root, _hire)
+        self.url = self.url or self.server.new(self.root, hire)
         self.database: Database = open_database(self.url, busy_ms=200)
         self.journal = Journal(self.root / "journal", Reserve(0, 0))
         self.journal.create()
