@@ -1,5 +1,8 @@
+from typing import Any
+
 class LanguageIdentifier:
     _full_model: object
+    _rowbase: Any
     @classmethod
     def from_model_file(cls, model_file: str, *, norm_probs: bool = ...) -> LanguageIdentifier: ...
     def set_languages(self, langs: list[str] | None = ...) -> None: ...
