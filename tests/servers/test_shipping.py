@@ -16,6 +16,7 @@ from shipping import Host, emptied, settle
 
 from crm_sync.stream_source import StreamSource
 from postfix.sandbox.private_redis import PrivateRedis
+from postfix.sandbox.processes import wait_until
 from tradepost.arrival import UnreadableEntry
 from tradepost.mail_stream import GROUP, INLINE_OCTETS, PIECE_OCTETS, BadShipment, pack
 from tradepost_milter.shipper import Shipper
@@ -592,3 +593,29 @@ def test_it_ships_within_milliseconds_and_stops_when_told(host: Host, look: Any)
         serving.join(timeout=10)
     assert not serving.is_alive()
     assert sorted(waits)[10] < 0.2, waits
+
+
+def test_over_a_cluster_all_keys_lie_in_one_slot(tmp_path: Path) -> None:
+    """Scripts, transactions and blocking reads work as on a single server."""
+    with (
+        PrivateRedis(tmp_path / "node", options={"cluster-enabled": "yes"}) as node,
+        redis.Redis(port=node.port) as client,
+    ):
+        look: Any = client
+        look.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        wait_until("the cluster", lambda: look.cluster("INFO")["cluster_state"] == "ok", 20)
+        host = Host(tmp_path, f"redis+cluster://127.0.0.1:{node.port}", changes={"allow_insecure": True})
+        entries = [host.post(), host.post(random.Random(6).randbytes(INLINE_OCTETS * 2))]
+        shipper, source = host.shipper(), host.source()
+        host.later(shipper, steps=3)
+        source.wait(0.01)
+        assert record(source) == entries
+        source.report()
+        bad = host.post()
+        host.later(shipper)
+        source.take()
+        source.fail(bad, "x")
+        host.later(shipper, seconds=host.settings.reship_seconds + 1, steps=2)
+        assert host.journal.waiting() == []
+        assert emptied(look, host.keys, host.instance)
+        host.close()
