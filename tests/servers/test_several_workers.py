@@ -152,6 +152,24 @@ def test_one_entry_given_to_two_workers_is_recorded_once(host: MakeHost) -> None
     assert (list(one.journal.failures()), list(other.journal.failures())) == ([], [])
 
 
+def test_letters_that_share_a_conversation_but_no_id_lose_nothing_of_it(host: MakeHost) -> None:
+    one, other = host("one"), host("other")
+    one.record(Mail(), reply(BOB, references=("<1@acme.example>",)))
+    entries: list[str] = []
+    for number in range(8 * SOAK):
+        answer = Mail(message_id=f"<a{number}@acme.example>", references=("<1@acme.example>",), text=f"A {number}")
+        again = Mail(message_id=f"<b{number}@acme.example>", references=("<r1@own.example>",), text=f"B {number}")
+        newcomer = (f"newcomer{number}@acme.example",)
+        entries += [one.post(answer, cc=newcomer), other.post(again, cc=newcomer)]
+        at_once([one.worker.step, other.worker.step])
+    assert [list(room.journal.failures()) for room in (one, other)] == [[], []]
+    with one.looking() as look:
+        [kept] = look.all_conversations(entries)
+        conversation = look.session.get_one(Conversation, kept)
+        assert conversation.last_in_at == max(look.arrival(entry).arrived_at for entry in entries)
+        assert conversation.version == 3 + len(entries) - 1
+
+
 def test_only_who_decides_about_the_same_newcomer_waits(host: MakeHost) -> None:
     one, other = host("one"), host("other")
     one.post(Mail())
