@@ -130,7 +130,9 @@ def decode_acknowledgement(fields: Mapping[bytes, bytes]) -> Acknowledgement:
     """Read an entry of `done`.  What names no entry is left out: an empty one acknowledges nothing."""
     failed = fields.get(b"failed", b"").decode("ascii", "replace")
     if is_entry_id(failed):
-        return Acknowledgement(failed=failed, reason=fields.get(b"reason", b"").decode("utf-8", "replace"))
+        reason = fields.get(b"reason", b"").decode("utf-8", "replace")[:_REASON_CHARACTERS]
+        # It is shown on a terminal.
+        return Acknowledgement(failed=failed, reason="".join(c if c.isprintable() else "?" for c in reason))
     names = fields.get(b"recorded", b"").decode("ascii", "replace").split()
     return Acknowledgement(tuple(filter(is_entry_id, names)))
 

@@ -191,17 +191,16 @@ class Shipper:
         (seconds, microseconds), flat = self._client.eval(_IN_FLIGHT, 1, key)
         now_at = int(seconds) + int(microseconds) / 1e6
         found = dict(zip(flat[::2], flat[1::2], strict=True))
-        self._shipments = int(found.pop(SHIPMENTS.encode(), b"0"))
+        self._shipments = _count(found.pop(SHIPMENTS.encode(), None))
         sent: dict[str, _Sent] = {}
         gone = []
         for name, value in found.items():
             entry_id = name.decode("ascii", "replace")
-            if not is_entry_id(entry_id) or not (self._journal.new / entry_id).exists():
-                gone.append(name)  # acknowledged: we were killed before this was struck off
-                continue
-            stream_id, octets, nonce = value.split(b" ")
-            age = now_at - _order(stream_id)[0] / 1000
-            sent[entry_id] = _Sent(stream_id, int(octets), nonce.decode(), self._clock() - max(0.0, age))
+            item = _read_sent(value, now_at, self._clock())
+            if item is not None and is_entry_id(entry_id) and (self._journal.new / entry_id).exists():
+                sent[entry_id] = item
+            else:
+                gone.append(name)  # acknowledged, and we were killed before it was struck off; or none of ours
         if gone:
             self._client.hdel(key, *gone)
         lost = [entry_id for entry_id in self._sent if entry_id not in sent]
@@ -220,7 +219,7 @@ class Shipper:
     def _is_forgotten(self) -> bool:
         """Emptied, restarted without its data, or another server with older data: the count of shipments tells them all."""
         found = self._client.hget(self._keys.sent(self._instance), SHIPMENTS)
-        return int(found or 0) != self._shipments
+        return _count(found) != self._shipments
 
     def _look_after(self) -> None:
         """What nobody acknowledged for long: is it still in Redis, unread or with a worker?  Else it is shipped again."""
@@ -239,8 +238,11 @@ class Shipper:
             if is_there and (pending or _order(item.stream_id) > last_read):
                 # Workers are behind or away.  To move it to the end of the stream would put it behind younger mail.
                 item.looked_at = self._clock()
-            else:
+            elif (self._journal.new / entry_id).exists():
                 self._overdue.append(entry_id)
+            else:  # somebody took the file away
+                self._client.hdel(self._keys.sent(self._instance), entry_id)
+                self._forget(entry_id)
 
     def _last_read(self) -> tuple[int, int]:
         """Return the place up to which workers have read."""
@@ -422,6 +424,20 @@ class Shipper:
                 entries += 1
         report_shipper(entries, octets, self.in_flight, self._flying, self._served_at)
         self._report_at = now + max(_REPORT_SECONDS, (self._clock() - now) / _LOOK_SHARE)
+
+
+def _count(value: bytes | None) -> int:
+    return int(value) if value is not None and value.isdigit() else 0
+
+
+def _read_sent(value: bytes, now_at: float, now: float) -> _Sent | None:
+    """Read a line of `sent`; `now_at` is the server's Unix time, `now` our monotonic one.  None: it is no such line."""
+    try:
+        stream_id, octets, nonce = value.split(b" ")
+        age = now_at - _order(stream_id)[0] / 1000
+        return _Sent(stream_id, int(octets), nonce.decode("ascii"), now - max(0.0, age))
+    except ValueError:
+        return None
 
 
 def _order(stream_id: bytes) -> tuple[int, int]:

@@ -336,6 +336,40 @@ def test_an_acknowledgement_of_something_else_removes_nothing(host: Host, look: 
     assert list(host.journal.failed.iterdir()) == []
 
 
+def test_a_spoilt_list_of_what_is_in_flight_stops_nobody(host: Host, look: Any) -> None:
+    entry = host.post()
+    sent = host.keys.sent(host.instance)
+    look.hset(sent, mapping={"#": "many", entry: "x", "../../x": "1-1 5 ", b"\xff": b"\xff"})
+    shipper = host.shipper()
+    shipper.step()
+    assert look.hlen(sent) == 2
+    assert record(host.source()) == [entry]
+    host.later(shipper)
+    assert host.journal.waiting() == []
+
+
+def test_a_file_that_somebody_took_away_is_struck_off(host: Host, look: Any) -> None:
+    entry = host.post()
+    shipper = host.shipper()
+    shipper.step()
+    look.delete(host.keys.mail)
+    (host.journal.new / entry).unlink()
+    host.later(shipper, seconds=host.settings.reship_seconds + 1, steps=2)
+    assert (shipper.in_flight, shipper.bytes_in_flight) == (0, 0)
+    assert look.hlen(host.keys.sent(host.instance)) == 1
+
+
+def test_a_reason_can_not_write_to_the_terminal(host: Host, look: Any) -> None:
+    entry = host.post()
+    shipper = host.shipper()
+    shipper.step()
+    look.xadd(host.keys.done(host.instance), {"failed": entry, "reason": b"\x1b[2J gone \xff" + b"x" * 9000})
+    host.later(shipper)
+    [(_, reason)] = host.journal.failures()
+    assert reason.startswith("?[2J gone \N{REPLACEMENT CHARACTER}xxx")
+    assert len(reason) == 500
+
+
 def test_a_dead_letter_goes_home_and_comes_back_on_retry(host: Host) -> None:
     entry, good = host.post(), host.post()
     shipper, source = host.shipper(), host.source()
