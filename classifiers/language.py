@@ -70,9 +70,10 @@ class LanguageReader:
         return language
 
     def _read(self, text: str) -> str | None:
-        sample = " ".join(
-            word for word in text[:MAX_CHARS].split() if not word.isascii() or _NOISE_SIGNS.isdisjoint(word)
-        )
+        sample = text[:MAX_CHARS]
+        if not _NOISE_SIGNS.isdisjoint(sample):
+            words = sample.split()
+            sample = " ".join([word for word in words if not word.isascii() or _NOISE_SIGNS.isdisjoint(word)])
         if sample.isascii():
             return self._read_latin(sample)
         # Few different signs make a text: they tell which scripts are worth counting.
