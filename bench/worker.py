@@ -32,7 +32,7 @@ from crm_sync.schema import upgrade_schema
 from postfix.sandbox.company import COMPANY_FILE, RULES_FILE
 from postfix.sandbox.private_postgresql import PrivatePostgreSQL
 from postfix.sandbox.service_stack import render_toml
-from tradepost.analysis import load_analyst
+from tradepost.analysis import Analyst, load_analyst
 from tradepost.arrival import Arrival
 from tradepost.directory_choice import open_directory
 from tradepost.envelope import Client, Envelope
@@ -99,7 +99,7 @@ class RecordingFailed(Exception):
 class _Host:
     """One state folder with journal and directory, and how the milter there decides."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, analyst: Analyst) -> None:
         folder.mkdir(mode=0o700)
         self.config = folder / "tradepost.toml"
         tables: dict[str, dict[str, object]] = {
@@ -113,7 +113,7 @@ class _Host:
         self.settings: Settings = load_settings(self.config)
         self._journal = Journal(self.settings.journal_dir, Reserve(0, 0))
         self._journal.create()
-        self._analyst = load_analyst()
+        self._analyst = analyst
         self._written = 0
 
     def rebuild(self, database: Database) -> float:
@@ -194,7 +194,8 @@ class _Bench:
         self._folder = folder
         self._server = server
         self._seed = 0
-        self.hosts = [_Host(folder / name, url) for name in ("a", *(["b"] if server else []))]
+        analyst = load_analyst()
+        self.hosts = [_Host(folder / name, url, analyst) for name in ("a", *(["b"] if server else []))]
         self.database = open_database(self.hosts[0].settings.database_url, create=True)
         upgrade_schema(self.database)
         with self.database.writing() as session:
@@ -232,7 +233,7 @@ class _Bench:
         """Measure one worker, `runs` times."""
         host = self.hosts[0]
         with self.recorder(host) as recorder:
-            self.record(host, recorder, _WARM_UP)
+            self.record(host, recorder, min(_WARM_UP, mails))
             answers, server = [], 0.0
             for _ in range(runs):
                 before = self.server_seconds()
@@ -255,7 +256,7 @@ class _Bench:
         with ExitStack() as stack:
             recorders = [stack.enter_context(self.recorder(host)) for host in self.hosts]
             for host, recorder in zip(self.hosts, recorders, strict=True):
-                self.record(host, recorder, _WARM_UP)
+                self.record(host, recorder, min(_WARM_UP, mails))
             for _ in range(runs):
                 one.append(mails / self.record(self.hosts[0], recorders[0], mails)["wall_seconds"])
                 for host in self.hosts:
