@@ -8,7 +8,7 @@ promised (claims), it tells Redis again, before a new generation comes into forc
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -47,7 +47,7 @@ _SILENCE_SECONDS = 30
 # Claims of the last minutes, and one for each distributed letter of the last days: told again after a loss.
 _MOST_PROMISES = 10_000
 _READ_ONLY = frozenset({FETCH, POLICY, STATE})
-_SCRIPTS = (FETCH, POLICY, STATE, CLAIM, TURN, NOTE, PROMISE)
+_SCRIPTS = (FETCH, POLICY, STATE, CLAIM, TURN, NOTE)
 
 
 class _Unanswered(Exception):
@@ -88,7 +88,9 @@ class RedisDirectory:
         self._policy: Policy | None = None
         self._policy_mark = (b"", b"")  # the generation's word and seq of the policy at hand
         self._promises: OrderedDict[str, tuple[bytes, float]] = OrderedDict()  # own key -> value, expiry (monotonic)
-        self._promised_to: object = None  # which Redis, as far as one can tell, knows the promises
+        # The Redis that knows the promises: the word it keeps, and outages so far.
+        self._promised_word: bytes | None = None
+        self._promised_outages = 0
         self._lines = RedisLines(
             partial(open_redis, settings, timeout_seconds=_CONNECT_SECONDS),
             self._keys.mark,
@@ -107,7 +109,7 @@ class RedisDirectory:
         """Asked every second in the background: so it also tells Redis again what it has forgotten."""
         try:
             self._read_policy()
-        except _Unanswered:
+        except (_Unanswered, LinesDown, LinesLate):
             pass  # the one at hand stays: whose domains are ours does not change by the minute
         return self._policy
 
@@ -169,8 +171,12 @@ class RedisDirectory:
             asked_at = time.monotonic()
             line.ask(until, *probe)
             if time.monotonic() - asked_at < self._deadline_seconds:
-                return
-        raise redis.TimeoutError(f"its answers take longer than {self._deadline_seconds * 1000:.0f} ms")
+                break
+        else:
+            raise redis.TimeoutError(f"its answers take longer than {self._deadline_seconds * 1000:.0f} ms")
+        if line.outages != self._promised_outages:  # a failover or an older file: the last claims may be lost
+            self._promise_again(lambda words: line.ask(time.monotonic() + _CONNECT_SECONDS, *words))
+            self._promised_outages = line.outages
 
     def _run(self, stage: str, script: Script, keys: Sequence[str], words: Sequence[str | bytes | int]) -> list[Any]:
         """Run a script within the deadline; its answer begins with DONE.  Raises _Unanswered for whatever hinders it."""
@@ -210,7 +216,7 @@ class RedisDirectory:
         _, own, derived = self._run("fetch", FETCH, self._fetch_keys(stored), self._fetch_words(stored))
         self._check_reached(reached, _Reached(own[1], int(own[0]), int(derived[0]), time.monotonic()))
         found = {}
-        for key, noted, value in zip(keys, own[2:], derived[2:], strict=True):
+        for key, noted, value in zip(keys, own[2:], derived[3:], strict=True):
             _, colon, fact = (value or b"").partition(b":")
             if colon:
                 found[key] = fact
@@ -231,7 +237,6 @@ class RedisDirectory:
         self._reached = now
 
     def _read_policy(self) -> None:
-        outages = self._lines.outages
         born, seq = self._policy_mark
         _, own_word, *changed = self._run(
             "policy",
@@ -239,11 +244,9 @@ class RedisDirectory:
             (self._keys.mark, self._keys.own_word),
             (self._keys.generations, POLICY_KEY, born, seq),
         )
-        # Lost and built anew; or an outage, after which a failover or an older file may have lost the last claims.
-        which = (own_word, outages)
-        if which != self._promised_to:
-            self._promise_again()
-            self._promised_to = which
+        if own_word != self._promised_word:  # all was lost
+            self._promise_again(lambda words: self._lines.ask(time.monotonic() + self._deadline_seconds, *words))
+            self._promised_word = own_word
         if not changed:
             return
         born, stored = changed
@@ -264,7 +267,7 @@ class RedisDirectory:
             if len(self._promises) > _MOST_PROMISES:
                 self._promises.popitem(last=False)
 
-    def _promise_again(self) -> None:
+    def _promise_again(self, ask: Callable[[tuple[str | bytes | int, ...]], object]) -> None:
         now = time.monotonic()
         with self._lock:
             for key in [key for key, (_, until) in self._promises.items() if until <= now]:
@@ -273,7 +276,11 @@ class RedisDirectory:
         for start in range(0, len(promises), 200):
             page = promises[start : start + 200]
             words = [word for _, (value, until) in page for word in (value, _milliseconds(until - now))]
-            self._run("promise", PROMISE, [key for key, _ in page], words)
+            try:
+                ask(_command(PROMISE, [key for key, _ in page], words, whole=True))
+            except redis.ResponseError as error:  # full: what can't be promised again is lost
+                self._tell("promise", error)
+                return
 
     def _own_key(self, key: str) -> str:
         return self._keys.own + storable(key)

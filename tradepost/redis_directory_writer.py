@@ -3,7 +3,6 @@
 
 import logging
 import secrets
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -31,6 +30,8 @@ log = logging.getLogger("tradepost.directory")
 
 # Changes in one script: a lookup at arrival must not wait behind all of them.
 _SLICE = 250
+# Longer than a reader leaves a failing Redis alone (RedisLines) and the second between two looks for the policy together.
+SETTLE_SECONDS = 4.0
 # The worker records in the same thread: it must not wait long for a Redis that hangs.
 _TIMEOUT_SECONDS = 2.0
 # A generation that nobody fills any more goes by itself after so long.
@@ -40,18 +41,17 @@ _ABANDONED_SECONDS = 600
 class RedisDirectoryWriter:
     """Writes changes and whole generations.  Every call raises DirectoryError when Redis can't be written.
 
-    Readers need a moment to tell a Redis that has lost everything again whom they had promised what (every second, see
-    RedisDirectory.policy): a first generation comes into force `settle_seconds` after its beginning at the earliest.
+    Where Redis had lost everything, a generation comes into force only after `settle_seconds`: by then the readers have told
+    it again what they had promised (RedisDirectory), and the mail that came meanwhile is recorded.
     """
 
-    def __init__(self, settings: RedisSettings, *, settle_seconds: float = 2.0) -> None:
+    def __init__(self, settings: RedisSettings, *, settle_seconds: float = SETTLE_SECONDS) -> None:
         """Open.  Raises DirectoryError and RedisRefused."""
         self._name = shown_address(settings)
         self._keys = directory_keys(settings)
         self._settle_seconds = settle_seconds
         self._reached = 0
         self._filling: tuple[int, str, int] | None = None  # number, its word, pages filled
-        self._settled_at = 0.0
         try:
             self._client = open_redis(settings, timeout_seconds=_TIMEOUT_SECONDS)
         except redis.RedisError as error:
@@ -80,14 +80,13 @@ class RedisDirectoryWriter:
         self._move_mark((), at)
 
     def begin_rebuild(self) -> int:
-        is_lost = self.seq() is None
+        self.seq()
         word = secrets.token_hex(8)
         answer = self._run(
             BEGIN, (self._keys.mark, self._keys.last), (self._keys.generations, word, _ABANDONED_SECONDS)
         )
         number = int(answer[1])
         self._filling = (number, word, 0)
-        self._settled_at = time.monotonic() + (self._settle_seconds if is_lost else 0)
         return number
 
     def fill(self, generation: int, changes: Iterable[Change]) -> None:
@@ -100,15 +99,14 @@ class RedisDirectoryWriter:
 
     def finish_rebuild(self, generation: int, seq: int, at: datetime) -> None:
         number, word, pages = self._being_filled(generation)
-        rest = self._settled_at - time.monotonic()
-        if rest > 0:
-            log.info("%s: it had lost everything: %.1f s for the milters to tell what they promised", self._name, rest)
-            time.sleep(rest)
         self._check_held(
             self._run(
                 FINISH,
                 (self._keys.mark, self._keys.own_word, f"{self._keys.generations}{number}"),
-                (self._keys.generations, number, word, pages, seq, _age_ms(at), secrets.token_hex(8)),
+                (
+                    *(self._keys.generations, number, word, pages, seq, _age_ms(at)),
+                    *(secrets.token_hex(8), round(self._settle_seconds * 1000)),
+                ),
             )
         )
         self._filling = None

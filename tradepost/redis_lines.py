@@ -23,6 +23,7 @@ log = logging.getLogger("tradepost.directory")
 
 # More than this many callers at once find the interpreter's lock before they find Redis.
 MOST_LINES = 8
+LONGEST_REST_SECONDS = 2.0
 # A Redis that is away is met by every mail; one line in so long tells it.
 _SILENCE_SECONDS = 30
 # Another server is to be asked.  Any other error that it answers (full, no permission) leaves a connection usable.
@@ -63,7 +64,7 @@ class RedisLines:
         self._key = key
         self._is_ready = is_ready
         self._name = name
-        self._breaker = breaker or Breaker()
+        self._breaker = breaker or Breaker(longest_seconds=LONGEST_REST_SECONDS)
         self._changed = threading.Condition()
         self._free: deque[Line] = deque()
         self._lines = 0  # free or in use

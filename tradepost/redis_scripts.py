@@ -5,7 +5,8 @@
     {prefix}:dir:last       number given out last
     {prefix}:dir:own        a word made at the first generation: another one, or none, means that all was lost
     {prefix}:dir:g:N        hash, one generation: derived key -> "SEQ:value", or "SEQ" for what is gone; and beside them
-                            =born (a word of its own), =pages (filled so far), =seq and =at (ms): projected how far and when
+                            =born (a word of its own), =pages (filled so far), =seq and =at (ms): projected how far and when,
+                            =settled (ms): when it comes into force
     {prefix}:own:KEY        arrival's own keys, with expiry
     {prefix}:turn:KEY       counters
 
@@ -64,17 +65,29 @@ local function now_ms()
 end
 """
 
-# KEYS mark, last; ARGV generations.  Answers: number, seq, at, now, 1 where a newer one is being filled.
+# The hash in force, or nil.
+_IN_FORCE = """
+local function in_force()
+  local number = redis.call('GET', KEYS[1])
+  if not number then return nil end
+  local found = redis.call('HMGET', ARGV[1] .. number, '=seq', '=settled')
+  if not found[1] or now_ms() < tonumber(found[2]) then return nil end
+  return ARGV[1] .. number
+end
+"""
+
+# KEYS mark, last; ARGV generations.  Answers: number, seq, at, now, 1 where this or a newer one is yet to come into force.
 STATE = Script(
     _NOW
     + """
 local number = redis.call('GET', KEYS[1])
 if not number then return {'no-mark'} end
-local found = redis.call('HMGET', ARGV[1] .. number, '=seq', '=at')
+local found = redis.call('HMGET', ARGV[1] .. number, '=seq', '=at', '=settled')
 if not found[1] then return {'no-mark'} end
 local last = redis.call('GET', KEYS[2])
 local rebuilding = 0
-if last and tonumber(last) > tonumber(number) then rebuilding = redis.call('EXISTS', ARGV[1] .. last) end
+if now_ms() < tonumber(found[3]) then rebuilding = 1
+elseif last and tonumber(last) > tonumber(number) then rebuilding = redis.call('EXISTS', ARGV[1] .. last) end
 return {'done', number, found[1], found[2], now_ms(), rebuilding}
 """
 )
@@ -85,8 +98,8 @@ FETCH = Script(
     + """
 local own = redis.call('MGET', unpack(KEYS))
 if not own[1] then return {'no-mark'} end
-local found = redis.call('HMGET', ARGV[1] .. own[1], '=seq', '=at', unpack(ARGV, 3))
-if not found[1] then return {'no-mark'} end
+local found = redis.call('HMGET', ARGV[1] .. own[1], '=seq', '=at', '=settled', unpack(ARGV, 3))
+if not found[1] or now_ms() < tonumber(found[3]) then return {'no-mark'} end
 if now_ms() - found[2] > tonumber(ARGV[2]) then return {'stale'} end
 return {'done', own, found}
 """
@@ -104,29 +117,38 @@ return {'done', head[2], found[1], found[2]}
 """)
 
 # KEYS mark, own key; ARGV generations, value, ms to live.  Answers with the value in force and the ms it has left.
-CLAIM = Script("""
-local number = redis.call('GET', KEYS[1])
-if not number or redis.call('HEXISTS', ARGV[1] .. number, '=seq') == 0 then return {'no-mark'} end
+CLAIM = Script(
+    _NOW
+    + _IN_FORCE
+    + """
+if not in_force() then return {'no-mark'} end
 local held = redis.call('GET', KEYS[2])
 if held then return {'done', held, redis.call('PTTL', KEYS[2])} end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return {'done', ARGV[2], tonumber(ARGV[3])}
-""")
+"""
+)
 
 # KEYS mark, counter; ARGV generations.
-TURN = Script("""
-local number = redis.call('GET', KEYS[1])
-if not number or redis.call('HEXISTS', ARGV[1] .. number, '=seq') == 0 then return {'no-mark'} end
+TURN = Script(
+    _NOW
+    + _IN_FORCE
+    + """
+if not in_force() then return {'no-mark'} end
 return {'done', redis.call('INCR', KEYS[2])}
-""")
+"""
+)
 
 # KEYS mark, own keys; ARGV generations, ms to live, values.
-NOTE = Script("""
-local number = redis.call('GET', KEYS[1])
-if not number or redis.call('HEXISTS', ARGV[1] .. number, '=seq') == 0 then return {'no-mark'} end
+NOTE = Script(
+    _NOW
+    + _IN_FORCE
+    + """
+if not in_force() then return {'no-mark'} end
 for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[2]) end
 return {'done'}
-""")
+"""
+)
 
 # KEYS own keys; ARGV value and ms to live of each.  Says again what was promised; needs no mark.
 PROMISE = Script("""
@@ -199,7 +221,8 @@ return {'done'}
 """
 )
 
-# KEYS mark, own word, generation; ARGV generations, number, its word, pages, seq, age (ms), a word for the own keys.
+# KEYS mark, own word, generation; ARGV generations, number, its word, pages, seq, age (ms), a word for the own keys, ms until
+# it comes into force where there is no such word: all was lost.
 FINISH = Script(
     _NOW
     + """
@@ -210,9 +233,10 @@ if (tonumber(old) or 0) > tonumber(ARGV[2]) and redis.call('HEXISTS', ARGV[1] ..
   redis.call('UNLINK', KEYS[3])
   return {'done'}
 end
-redis.call('HSET', KEYS[3], '=seq', ARGV[5], '=at', now_ms() - tonumber(ARGV[6]))
+local settled = old and redis.call('HGET', ARGV[1] .. old, '=settled') or 0
+if redis.call('SET', KEYS[2], ARGV[7], 'NX') then settled = now_ms() + tonumber(ARGV[8]) end
+redis.call('HSET', KEYS[3], '=seq', ARGV[5], '=at', now_ms() - tonumber(ARGV[6]), '=settled', settled)
 redis.call('PERSIST', KEYS[3])
-redis.call('SET', KEYS[2], ARGV[7], 'NX')
 redis.call('SET', KEYS[1], ARGV[2])
 if old then redis.call('UNLINK', ARGV[1] .. old) end
 return {'done'}
