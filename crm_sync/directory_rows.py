@@ -2,11 +2,11 @@
 """What the directory must learn of a change: derived keys, their values read from SQL in the changing transaction."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, TypeVarTuple
+from typing import Any, Generic, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Row, Select, insert, select, true
+from sqlalchemy import BindParameter, Row, Select, bindparam, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_sync.advisory_locks import DIRECTORY_CHANGES, hold_for_transaction
@@ -31,8 +31,83 @@ from tradepost.directory import (
 _INSERT = insert(table(DirectoryChange))
 _PAGE = 2000
 DirectoryRow = dict[str, object]
-_Key = TypeVar("_Key", str, int)
 _Columns = TypeVarTuple("_Columns")
+
+
+@dataclass(frozen=True)
+class _Question(Generic[*_Columns]):
+    """A statement for everything, and the same for a list of keys: built once, that costs more than asking."""
+
+    everything: Select[*_Columns]
+    of_keys: Select[*_Columns]
+
+    def pages(self, session: Session, keys: Collection[object] | None) -> Iterator[Sequence[Row[*_Columns]]]:
+        """Yield the rows of these keys (None: all), many at a time."""
+        connection = session.connection()
+        if keys is not None and len(keys) <= _PAGE:  # a server-side cursor costs three questions instead of one
+            if rows := connection.execute(self.of_keys, {"keys": list(keys)}).all():
+                yield rows
+            return
+        statement = self.everything if keys is None else self.of_keys
+        parameters = {} if keys is None else {"keys": list(keys)}
+        yield from connection.execute(statement.execution_options(yield_per=_PAGE), parameters).partitions()
+
+    def rows(self, session: Session, keys: Collection[object] | None) -> Iterator[Row[*_Columns]]:
+        """Yield the rows of these keys (None: all)."""
+        for page in self.pages(session, keys):
+            yield from page
+
+
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+
+
+def _question(statement: Select[*_Columns], key: InstrumentedAttribute[Any]) -> _Question[*_Columns]:
+    return _Question(statement, statement.where(key.in_(_KEYS)))
+
+
+_ADDRESSES = _question(
+    select(ContactAddress.address_key, Contact.id, Customer.public_id, Person.email, Customer.kind, Customer.grade)
+    .join(Contact, Contact.id == ContactAddress.contact_id)
+    .outerjoin(Customer, Customer.id == Contact.customer_id)
+    .outerjoin(Scope, Scope.id == Customer.scope_id)
+    .outerjoin(Person, Person.id == Scope.owner_id),
+    ContactAddress.address_key,
+)
+_DOMAINS = _question(
+    select(CustomerDomain.domain, Customer.public_id, Person.email, Customer.kind, Customer.grade)
+    .join(Customer, Customer.id == CustomerDomain.customer_id)
+    .join(Scope, Scope.id == Customer.scope_id)
+    .outerjoin(Person, Person.id == Scope.owner_id),
+    CustomerDomain.domain,
+)
+_THREADS = _question(
+    select(
+        MessageAnchor.id_digest,
+        Conversation.id,
+        Conversation.public_id,
+        Person.email,
+        Customer.public_id,
+        Conversation.last_out_at,
+    )
+    .join(Conversation, Conversation.id == MessageAnchor.conversation_id)
+    .outerjoin(Customer, Customer.id == Conversation.customer_id)
+    .outerjoin(Person, Person.id == Conversation.assignee_id)
+    .order_by(MessageAnchor.id_digest, MessageAnchor.conversation_id),
+    MessageAnchor.id_digest,
+)
+_LOADS = _question(select(Person.email, Person.open_conversations).order_by(Person.id), Person.id)
+_PARTICIPANTS = (
+    select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
+    .where(ConversationParticipant.conversation_id.in_(_KEYS))
+    .order_by(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
+)
+_POOLS = (
+    select(ConversationPool.conversation_id, Pool.name)
+    .join(Pool, Pool.id == ConversationPool.pool_id)
+    .where(ConversationPool.conversation_id.in_(_KEYS))
+    .order_by(Pool.position.desc(), Pool.id.desc())
+)
+_THREADS_OF_CONVERSATIONS = select(MessageAnchor.id_digest).where(MessageAnchor.conversation_id.in_(_KEYS))
 
 
 @dataclass(slots=True)
@@ -82,50 +157,20 @@ def _thread_key(digest: str) -> str:
 
 def read_addresses(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield (key, fact) of these addresses; None: of all."""
-    statement = (
-        select(ContactAddress.address_key, Contact.id, Customer.public_id, Person.email, Customer.kind, Customer.grade)
-        .join(Contact, Contact.id == ContactAddress.contact_id)
-        .outerjoin(Customer, Customer.id == Contact.customer_id)
-        .outerjoin(Scope, Scope.id == Customer.scope_id)
-        .outerjoin(Person, Person.id == Scope.owner_id)
-        .where(_is_one_of(ContactAddress.address_key, keys))
-    )
-    for address, contact, customer, owner, kind, grade in _stream(session, statement):
+    for address, contact, customer, owner, kind, grade in _ADDRESSES.rows(session, keys):
         yield address_fact_key(address), encode_fact(AddressFact(contact, customer, owner, kind or "unknown", grade))
 
 
 def read_domains(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield (key, fact) of these company domains; None: of all."""
-    statement = (
-        select(CustomerDomain.domain, Customer.public_id, Person.email, Customer.kind, Customer.grade)
-        .join(Customer, Customer.id == CustomerDomain.customer_id)
-        .join(Scope, Scope.id == Customer.scope_id)
-        .outerjoin(Person, Person.id == Scope.owner_id)
-        .where(_is_one_of(CustomerDomain.domain, keys))
-    )
-    for domain, customer, owner, kind, grade in _stream(session, statement):
+    for domain, customer, owner, kind, grade in _DOMAINS.rows(session, keys):
         yield domain_fact_key(domain), encode_fact(DomainFact(customer, owner, kind, grade))
 
 
 def read_threads(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield (key, fact) of these id digests; None: of all.  An id of several conversations names the oldest."""
-    statement = (
-        select(
-            MessageAnchor.id_digest,
-            Conversation.id,
-            Conversation.public_id,
-            Person.email,
-            Customer.public_id,
-            Conversation.last_out_at,
-        )
-        .join(Conversation, Conversation.id == MessageAnchor.conversation_id)
-        .outerjoin(Customer, Customer.id == Conversation.customer_id)
-        .outerjoin(Person, Person.id == Conversation.assignee_id)
-        .where(_is_one_of(MessageAnchor.id_digest, keys))
-        .order_by(MessageAnchor.id_digest, MessageAnchor.conversation_id)
-    )
     last = ""
-    for page in _pages(session, statement):
+    for page in _THREADS.pages(session, keys):
         conversations = {row[1] for row in page}
         participants, pools = _participants(session, conversations), _pools(session, conversations)
         for digest, conversation, public_id, assignee, customer, answered_at in page:
@@ -149,8 +194,7 @@ def read_threads(session: Session, keys: Collection[str] | None = None) -> Itera
 
 def read_loads(session: Session, keys: Collection[int] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield (key, fact) of these people; None: of all."""
-    statement = select(Person.email, Person.open_conversations).where(_is_one_of(Person.id, keys)).order_by(Person.id)
-    for email, open_conversations in _stream(session, statement):
+    for email, open_conversations in _LOADS.rows(session, keys):
         yield load_fact_key(email), encode_fact(LoadFact(open_conversations))
 
 
@@ -165,8 +209,7 @@ def read_everything(session: Session) -> Iterator[tuple[str, bytes]]:
 
 def changed_threads(session: Session, conversation_ids: Collection[int]) -> set[str]:
     """Return every id digest that leads to these conversations."""
-    statement = select(MessageAnchor.id_digest).where(MessageAnchor.conversation_id.in_(conversation_ids))
-    return set(session.connection().scalars(statement))
+    return set(session.connection().scalars(_THREADS_OF_CONVERSATIONS, {"keys": list(conversation_ids)}))
 
 
 def changed_customers(session: Session, dirty: DirtyKeys, customer_ids: Collection[int]) -> None:
@@ -183,37 +226,12 @@ def changed_customers(session: Session, dirty: DirtyKeys, customer_ids: Collecti
     dirty.threads.update(changed_threads(session, conversations))
 
 
-def _is_one_of(column: InstrumentedAttribute[_Key], keys: Collection[_Key] | None) -> ColumnElement[bool]:
-    return true() if keys is None else column.in_(keys)
-
-
-def _stream(session: Session, statement: Select[*_Columns]) -> Iterator[Row[*_Columns]]:
-    yield from session.connection().execute(statement.execution_options(yield_per=_PAGE))
-
-
-def _pages(session: Session, statement: Select[*_Columns]) -> Iterator[list[Row[*_Columns]]]:
-    yield from (
-        list(page) for page in session.connection().execute(statement.execution_options(yield_per=_PAGE)).partitions()
-    )
-
-
 def _participants(session: Session, conversations: Collection[int]) -> defaultdict[int, list[str]]:
     found: defaultdict[int, list[str]] = defaultdict(list)
-    statement = (
-        select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
-        .where(ConversationParticipant.conversation_id.in_(conversations))
-        .order_by(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
-    )
-    for conversation, address in session.connection().execute(statement):
+    for conversation, address in session.connection().execute(_PARTICIPANTS, {"keys": list(conversations)}):
         found[conversation].append(address)
     return found
 
 
 def _pools(session: Session, conversations: Collection[int]) -> dict[int, str]:
-    statement = (
-        select(ConversationPool.conversation_id, Pool.name)
-        .join(Pool, Pool.id == ConversationPool.pool_id)
-        .where(ConversationPool.conversation_id.in_(conversations))
-        .order_by(Pool.position.desc(), Pool.id.desc())
-    )
-    return dict(session.connection().execute(statement).all())
+    return dict(session.connection().execute(_POOLS, {"keys": list(conversations)}).all())
