@@ -220,7 +220,8 @@ class ServiceStack:
         directory = open_directory(self.settings, deadline_ms=1000)
         try:
             state = directory.state()
-            return state.projected_at.timestamp() if state else -1.0
+            # A first generation in Redis answers only after it has settled: so long it counts as being rebuilt.
+            return state.projected_at.timestamp() if state and not state.rebuilding else -1.0
         finally:
             directory.close()
 
