@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mailroom import ANN, BOB, COMPANY, Mail, MailRoom
+from record_servers import RecordServer
 from sqlalchemy import select
 
 from crm_sync.company import apply_company, apply_rules
@@ -22,8 +23,8 @@ ACME = {"name": "Acme", "owner": ANN, "domains": ["www.acme.example"], "contacts
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[MailRoom]:
-    room = MailRoom(tmp_path)
+def room(tmp_path: Path, server: RecordServer) -> Iterator[MailRoom]:
+    room = MailRoom(tmp_path, server)
     yield room
     room.close()
 

@@ -2,17 +2,18 @@
 """A real database with arrivals, and a mail log to write into."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from record_servers import RecordServer, nothing
 from sqlalchemy import select
 from ulid import ULID
 
 from crm_sync.database import Database, open_database
 from crm_sync.models.mail import Arrival
-from crm_sync.schema import upgrade_schema
 from tradepost.envelope import Envelope
 from tradepost.verdict import Direction, Verdict
 
@@ -24,6 +25,7 @@ class Ledger:
     """The database, as the worker leaves it."""
 
     database: Database
+    url: str
 
     def record(
         self,
@@ -96,11 +98,13 @@ class MailLog:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    database = open_database(f"sqlite:///{tmp_path / 'state' / 'tradepost.sqlite'}", create=True)
-    upgrade_schema(database)
-    yield Ledger(database)
-    database.close()
+def ledger(tmp_path: Path, server: RecordServer) -> Iterator[Ledger]:
+    state = tmp_path / "state"
+    state.mkdir()
+    url = server.new(state, nothing)
+    with closing(open_database(url)) as database:
+        yield Ledger(database, url)
+    server.drop(url)
 
 
 @pytest.fixture

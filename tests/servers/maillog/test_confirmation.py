@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 
 from crm_sync.confirmation import Confirmer, make_confirmer
 from crm_sync.host_follower import HostFollower, follow_only
@@ -185,7 +185,7 @@ def test_kill_9_between_effect_and_commit(ledger: Any, mail_log: Any, make: Make
     for letter in "ABC":
         mail_log.accept(f"4jX6VF2HxKzJDb{letter}")
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, f"sqlite:///{ledger.database.path}", str(mail_log.path)],
+        [sys.executable, "-c", KILLED, ledger.url, str(mail_log.path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "3\n"), killed.stderr
@@ -210,9 +210,13 @@ def test_an_idle_look_walks_open_arrivals_only(ledger: Any, mail_log: Any, make:
         event.remove(ledger.database.writer, "before_cursor_execute", note)
     plans = []
     with ledger.database.writing() as session:
+        explain = "EXPLAIN QUERY PLAN"
+        if session.connection().dialect.name == "postgresql":
+            explain = "EXPLAIN"
+            session.execute(text("SET LOCAL enable_seqscan = off"))  # of an empty table it would read the one page
         for statement, parameters in asked:
             if "FROM arrival" in statement:
-                plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plan = session.connection().exec_driver_sql(f"{explain} {statement}", parameters)
                 plans.append(" ".join(row[-1] for row in plan))
     assert plans
     assert all("ix_arrival_open" in plan for plan in plans), plans
@@ -300,9 +304,9 @@ def test_a_log_of_any_length_is_read_piece_by_piece(ledger: Any, mail_log: Any, 
     last = ledger.record("4jX6VF2Hx19999zAA", mail_log.at)
     confirmer = make()
     for _ in range(20):
-        started = time.monotonic()
+        started = time.process_time()
         poll(confirmer, ledger)
-        assert time.monotonic() - started < 5
+        assert time.process_time() - started < 5
         if ledger.acceptance(last)[0] == "confirmed":
             break
     assert ledger.acceptance(last)[0] == "confirmed"

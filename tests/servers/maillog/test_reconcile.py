@@ -107,7 +107,7 @@ def company(tmp_path: Path, ledger: Any, mail_log: Any, earlier: datetime) -> Co
     settings = Settings(
         host=HostSettings(instance=INSTANCE),
         paths=PathSettings(state=tmp_path / "state", runtime=tmp_path / "run"),
-        database=DatabaseSettings(url=ledger.database.url),
+        database=DatabaseSettings(url=ledger.url),
         maillog=MailLogSettings(path=mail_log.path, queue_command=queue_of()),
     )
     journal = Journal(settings.journal_dir, Reserve(0, 0))
