@@ -21,7 +21,9 @@ from crm_sync.blobs import BlobError
 from crm_sync.database import DatabaseError
 from crm_sync.letters import Letter
 from crm_sync.models.mail import Arrival, Message
+from crm_sync.projector import Projector
 from crm_sync.worker import Worker
+from tradepost.directory import DirectoryError
 from tradepost.journal import Journal
 from tradepost.settings import WorkerSettings
 from tradepost.sqlite import connect
@@ -259,6 +261,34 @@ def test_the_follower_is_asked_between_batches_in_its_own_transaction(tmp_path: 
         assert look.arrival(entry).acceptance == "confirmed"
     room.close()
     assert not follower.is_open
+
+
+class Hanging(Projector):
+    """A directory whose Redis accepts and does not answer."""
+
+    tries = 0
+
+    def step(self) -> int:
+        self.tries += 1
+        time.sleep(0.6)
+        raise DirectoryError("redis://r.example: the directory can't be used: Timeout reading from socket")
+
+
+def test_records_do_not_wait_for_a_directory_that_hangs(
+    on_file: MailRoom, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projector = Hanging(on_file.database, lambda: pytest.fail("opened"), on_file.now)
+    monkeypatch.setattr(on_file, "projector", lambda: projector)
+    worker = on_file.new_worker()
+    for number in range(5):
+        on_file.post(Mail(message_id=f"<{number}@acme.example>"))
+        worker.drain()
+    assert on_file.journal.waiting() == []
+    assert projector.tries == 1
+    assert [record.message for record in caplog.records if "redis://" in record.message] == [
+        "redis://r.example: the directory can't be used: Timeout reading from socket"
+    ]
+    caplog.clear()
 
 
 def test_a_phantom_keeps_its_record_and_its_retry_joins_it(room: MailRoom) -> None:
