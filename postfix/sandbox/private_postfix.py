@@ -29,7 +29,7 @@ class PrivatePostfix:
 
     `mailboxes` are the addresses served (`@domain` takes the rest of a domain), `passwords` the SASL logins.  `milters`
     are entries of smtpd_milters in order; "tradepost" stands for ours as postfix/conf/main.cf has it.  `parameters`
-    override main.cf.  The folder is removed at the end unless `keep`.
+    override main.cf, `environment` is added to every daemon's.  The folder is removed at the end unless `keep`.
     """
 
     def __init__(
@@ -40,9 +40,11 @@ class PrivatePostfix:
         passwords: Mapping[str, str] | None = None,
         milters: Sequence[str] = ("tradepost",),
         parameters: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
         keep: bool = False,
     ) -> None:
         self._passwords = dict(passwords or {})
+        self._environment = dict(environment or {})
         self._keep = keep
         self._wanted = (tuple(mailboxes), hostname, tuple(milters), dict(parameters or {}))
         self._master: Program | None = None
@@ -64,6 +66,10 @@ class PrivatePostfix:
 
     def _build(self) -> None:
         mailboxes, hostname, milters, parameters = self._wanted
+        if self._environment:
+            # The master hands on what this parameter names; its default comes first.
+            names = "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C"
+            parameters = {"import_environment": " ".join((names, *self._environment)), **parameters}
         self.folder = Path(tempfile.mkdtemp(prefix="tradepost-", dir=PARENT))
         self.folder.chmod(0o755)
         guardian = Guardian(self.folder, keep=self._keep)
@@ -89,7 +95,12 @@ class PrivatePostfix:
         if self._master is not None and self._master.is_running:
             return
         # What `postfix start` runs after its checks, but in the foreground: a child that can be waited for.
-        environment = {"MAIL_CONFIG": str(self.site.config), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}
+        environment = {
+            "MAIL_CONFIG": str(self.site.config),
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C",
+            **self._environment,
+        }
         command = [str(DAEMONS / "master"), "-s", "-c", str(self.site.config)]
         self._master = Program(
             "postfix", command, self.folder / "master.out", environment=environment, folder=self.folder

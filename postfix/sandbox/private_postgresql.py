@@ -23,17 +23,18 @@ class PrivatePostgreSQL:
     """Use as a context manager.  `url` names a database that is empty at first; `create_database` makes more.
 
     PostgreSQL refuses to run as root: then it runs as Debian's user postgres.  `options` are postgresql.conf directives;
-    the defaults are as safe as production's (fsync and synchronous_commit are on).
+    the defaults are as safe as production's (fsync and synchronous_commit are on).  `parent` is where its folder is made.
     """
 
-    def __init__(self, *, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, options: Mapping[str, str] | None = None, parent: Path = _PARENT) -> None:
         self._options = dict(options or {})
+        self._parent = parent
         self.port = free_port()
         self._identity = _unprivileged()
         self._program: Program | None = None
 
     def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix="tradepost-pg-", dir=_PARENT))
+        self.folder = Path(tempfile.mkdtemp(prefix="tradepost-pg-", dir=self._parent))
         self._data = self.folder / "data"
         if self._identity is not None:
             os.chown(self.folder, self._identity.uid, self._identity.gid)
@@ -81,6 +82,10 @@ class PrivatePostgreSQL:
         )
         self._program.start()
         wait_until(f"PostgreSQL on port {self.port}", self._answers, 30)
+
+    @property
+    def is_running(self) -> bool:
+        return self._program is not None and self._program.is_running
 
     def stop(self) -> None:
         """End it at once, connections cut: SIGQUIT, as in a power cut; the next start recovers."""

@@ -59,6 +59,11 @@ class Mailer:
 
         Raises SMTPResponseException with Postfix's words when sender, all recipients or the mail are refused.
         """
+        self.begin(sender, recipients, smtputf8=smtputf8)
+        return self.end(content)
+
+    def begin(self, sender: str, recipients: Sequence[str], *, smtputf8: bool = False) -> None:
+        """Do all of a mail but its content, which `end` gives.  Raises as `send` does."""
         options = ["BODY=8BITMIME", *(["SMTPUTF8"] if smtputf8 else [])]
         if smtputf8:
             self._smtp.command_encoding = "utf-8"
@@ -68,7 +73,15 @@ class Mailer:
         if len(refused) == len(replies):
             self._smtp.rset()
             raise smtplib.SMTPResponseException(*refused[0])
-        code, reply = self._smtp.data(re.sub(rb"\r?\n", b"\r\n", content))
+        code, reply = self._smtp.docmd("DATA")
+        if code != 354:
+            raise smtplib.SMTPResponseException(code, reply)
+
+    def end(self, content: bytes) -> str:
+        """Give the content; return the queue id."""
+        lines = re.sub(rb"\r?\n", b"\r\n", content).removesuffix(b"\r\n")
+        self._smtp.send(re.sub(rb"(?m)^\.", b"..", lines) + b"\r\n.\r\n")
+        code, reply = self._smtp.getreply()
         queued = _QUEUED.search(reply)
         if code != 250 or queued is None:
             raise smtplib.SMTPResponseException(code, reply)

@@ -39,7 +39,7 @@ _STOP_SECONDS = 40
 class ServiceStack:
     """Use as a context manager inside a PrivatePostfix's.
 
-    `company` and `rules` are files for `tradepost directory apply`; `parts` says which services run; `settings` are tables
+    `company` and `rules` are files for `tradepost directory apply` (None: it was done elsewhere, or is not wanted); `parts` says which services run; `settings` are tables
     of tradepost.toml that win over the sandbox's own; `environment` is added to every service's.
     """
 
@@ -47,7 +47,7 @@ class ServiceStack:
         self,
         postfix: PrivatePostfix,
         *,
-        company: Path,
+        company: Path | None = None,
         rules: Path | None = None,
         parts: tuple[str, ...] = PARTS,
         settings: Tables | None = None,

@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from cutting_proxy import CuttingProxy
 from mailroom import Mail, MailRoom, hire
 from record_servers import FAST, PostgreSQLServer, nothing
 from sqlalchemy import inspect, make_url, text
@@ -20,6 +19,7 @@ from crm_sync.database import Database, DatabaseConflict, DatabaseError, Databas
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.models.schema import metadata
 from crm_sync.schema import check_schema, downgrade_schema, fetch_revision, head_revision, upgrade_schema
+from postfix.sandbox.line import Line
 from postfix.sandbox.private_postgresql import PrivatePostgreSQL
 
 
@@ -217,7 +217,7 @@ def test_the_servers_errors_put_no_mail_aside(
 @pytest.mark.parametrize("passes_on", [True, False])
 def test_a_line_cut_in_the_commit_records_once(tmp_path: Path, hired: str, passes_on: bool) -> None:
     """Nobody can know whether it was committed: the batch is recorded again."""
-    with CuttingProxy(make_url(hired).port or 0) as proxy:
+    with Line(make_url(hired).port or 0) as proxy:
         room = MailRoom(tmp_path, url=make_url(hired).set(port=proxy.port).render_as_string())
         room.worker.step()
         entries = [room.post(Mail(message_id=f"<{n}@acme.example>", text=f"Letter {n}")) for n in range(5)]
