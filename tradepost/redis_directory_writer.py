@@ -159,7 +159,7 @@ class RedisDirectoryWriter:
         except redis.exceptions.NoPermissionError:
             log.warning("%s: its eviction policy can't be read: the user lacks +info", self._name)
             return {}
-        except redis.RedisError as error:
+        except (redis.RedisError, redis.exceptions.RedisClusterException) as error:
             raise self._broken(error) from error
 
     def _run(self, script: Script, keys: Sequence[str], words: Sequence[str | bytes | int]) -> list[Any]:
@@ -172,7 +172,7 @@ class RedisDirectoryWriter:
             raise self._broken(error) from error
         return list(answer)
 
-    def _broken(self, error: redis.RedisError) -> DirectoryError:
+    def _broken(self, error: Exception) -> DirectoryError:
         return DirectoryError(
             f"{self._name}: the directory can't be used: {error}; once Redis is well, 'tradepost directory rebuild' "
             "writes it anew"

@@ -16,7 +16,6 @@ from typing import Any
 import redis
 
 from tradepost.breaker import Breaker
-from tradepost.errors import Refusal
 from tradepost.redis_link import RedisClient
 
 log = logging.getLogger("tradepost.directory")
@@ -184,7 +183,7 @@ class RedisLines:
                     self._forget_client()
             try:
                 line = self._connect(outages)
-            except (redis.RedisError, OSError, Refusal, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, this thread must try again
                 self._forget_client()
                 with self._changed:
                     self._count(self._breaker.failed, error)

@@ -30,6 +30,22 @@ RedisClient = redis.Redis | redis.RedisCluster
 _DEFAULT_SECONDS = 5.0
 
 
+class _Cluster(redis.RedisCluster):
+    """A cluster whose own failures (no node answers, a slot without node) are connection errors, as every other's are."""
+
+    def __init__(self, **words: Any) -> None:
+        try:
+            super().__init__(**words)
+        except redis.exceptions.RedisClusterException as error:
+            raise redis.ConnectionError(str(error)) from error
+
+    def execute_command(self, *words: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
+        except redis.exceptions.RedisClusterException as error:
+            raise redis.ConnectionError(str(error)) from error
+
+
 def open_redis(
     settings: RedisSettings, *, timeout_seconds: float | None = None, connect_seconds: float | None = None
 ) -> RedisClient:
@@ -56,7 +72,7 @@ def open_redis(
     if address.topology is Topology.CLUSTER:
         nodes = [ClusterNode(host, port) for host, port in address.hosts]  # type: ignore[no-untyped-call]
         # Its retries only follow a slot that moved or a node that was replaced.
-        return redis.RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **common, **login)
+        return _Cluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **common, **login)
     common |= {"retry": once}
     if address.topology is Topology.SENTINEL:
         common["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)

@@ -576,6 +576,16 @@ def test_cluster_keeps_the_directory_on_one_node(tmp_path: Path, caplog: pytest.
         assert reader.fetch([ANN]) is UNKNOWN
         with pytest.raises(DirectoryError):
             writer.heartbeat(now())
+        for node in nodes:
+            node.stop()
+        with pytest.raises(DirectoryError, match="can't be used"):
+            RedisDirectoryWriter(settings)
+        with closing(RedisDirectory(settings)) as late:
+            assert late.fetch([ANN]) is UNKNOWN
+            nodes[new].start()  # empty, without its slots: an answer, but no directory
+            time.sleep(0.5)
+            assert late.fetch([ANN]) is UNKNOWN
+            assert late.state() is None
     caplog.clear()
 
 
