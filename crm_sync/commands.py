@@ -27,6 +27,7 @@ from crm_sync.sources import JournalSource, Source
 from crm_sync.worker import Worker
 from tradepost.analysis import load_analyst
 from tradepost.cli import Invocation
+from tradepost.directory import DirectoryError
 from tradepost.directory_choice import directory_name, open_directory, open_directory_writer
 from tradepost.journal import Journal
 from tradepost.mime_reading import parse_message
@@ -75,6 +76,10 @@ def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> 
     """Wire a worker from the settings.  Raises OSError, LookupError, Refusal."""
     blobs = BlobStore(settings.blob_dir)
     blobs.create()
+    if opened.admits_many_workers and settings.redis.url and not settings.paths.blobs:
+        log.warning(
+            "%s lies on this host alone; where others record too, [paths] blobs names a folder they share", blobs.root
+        )
     return Worker(
         database=opened,
         source=open_source(settings, stop),
@@ -202,6 +207,11 @@ def _apply_file(session: Session, path: Path) -> tuple[str, ...]:
 
 
 def _tell_directory(settings: Settings, opened: Database) -> None:
+    state = settings.paths.state
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)  # on PostgreSQL nothing else needed it before
+    except OSError as error:
+        raise DirectoryError(f"{state}: can't be made: {error.strerror}") from error
     with closing(make_projector(settings, opened)) as projector:
         projector.step()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from mailroom import Mail
+from record_servers import PostgreSQLServer, nothing
 from sqlalchemy import select, text
 from ulid import ULID
 
@@ -237,3 +238,20 @@ def test_what_ends_a_worker_is_said_in_one_line_and_no_mail_is_lost(
     wanted = {"deleted": "there is no database", "too new": "too new (9999"}
     assert wanted[harm] in said
     assert Journal(site / "state" / "journal").waiting() == [entry]
+
+
+def test_the_same_commands_serve_postgresql(site: Path, run: Run, postgresql: PostgreSQLServer) -> None:
+    url = postgresql.new(site, nothing)
+    with (site / "tradepost.toml").open("a", encoding="utf-8") as file:
+        file.write(f'[database]\nurl = "{url}"\n')
+    assert "schema -> none" in run("database", "downgrade", "base", "--yes").stdout
+    assert "the database is empty; run 'tradepost database upgrade'" in refused(run("sync", "--once"))
+    assert "schema none -> " in run("database", "upgrade").stdout
+    assert "fits this program" in run("database", "check").stdout
+    assert "+ pool sales" in run("directory", "apply", str(site / "company.toml")).stdout
+    post(site)
+    assert run("sync", "--once").stdout == "recorded: 1\n"
+    with closing(open_database(url)) as database, database.reading() as session:
+        assert len(session.scalars(select(Arrival.entry_id)).all()) == 1
+    postgresql.drop(url)
+    assert "there is no such role or database" in refused(run("sync", "--once"))
