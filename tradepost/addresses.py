@@ -40,6 +40,7 @@ def domain_key(domain: str) -> str:
         return domain
 
 
+@lru_cache(maxsize=4096)
 def address_key(address: str) -> str:
     """Return the address as a key: lower case, IDNA domain, +tag kept.  What is no address comes back lower-cased.
 

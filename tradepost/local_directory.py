@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The directory of one host: a SQLite key-value file that milter children read and the projector writes."""
 
-import json
 import logging
 import threading
 import time
@@ -33,7 +32,22 @@ log = logging.getLogger("tradepost.directory")
 _T = TypeVar("_T")
 
 _PUT_OWN = "INSERT OR REPLACE INTO own (key, value, expires_at) VALUES (?, ?, ?)"
-_OF_THESE = "IN (SELECT value FROM json_each(?))"
+# Claims of nobody else's: one that is held and not expired is left as it is, and gives no row back.
+_CLAIM = (
+    "INSERT INTO own (key, value, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE "
+    "SET value = excluded.value, expires_at = excluded.expires_at WHERE own.expires_at <= ?4 RETURNING 1"
+)
+_HELD = "SELECT value FROM own WHERE key = ? AND expires_at > ?"
+_COUNT_UP = "INSERT INTO turn (key, n) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET n = n + 1 RETURNING n"
+# One statement, hence one snapshot: between the mark and the facts the projector may switch generations.
+_FETCH = (
+    "SELECT 0, generation, projected_at FROM mark "
+    "UNION ALL SELECT 1, key, value FROM own WHERE key IN ({keys}) AND expires_at > ?1 "
+    "UNION ALL SELECT 2, d.key, d.value FROM mark m JOIN derived d ON d.generation = m.generation "
+    "WHERE d.key IN ({keys}) AND d.value IS NOT NULL"
+)
+# Keys of a look-up are filled up to a multiple of this, so that few statements are ever prepared.
+_KEYS_AT_ONCE = 8
 
 # A broken directory is met by every mail; one line in so long tells it.
 _SILENCE_SECONDS = 60
@@ -61,6 +75,7 @@ class LocalDirectory:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._inode: tuple[int, int] | None = None
+        self._busy_ms = 0
         self._policy: Policy | None = None
         self._policy_mark = (-1, -1)  # generation and seq of the policy at hand
         self._told_at: dict[str, float] = {}
@@ -86,51 +101,53 @@ class LocalDirectory:
 
         def claim(connection: Any) -> str:
             now = time.time()
-            row = connection.execute(
-                "SELECT value FROM own WHERE key = ? AND expires_at > ?", (own_key, now)
-            ).fetchone()
-            if row is not None:
-                return bytes(row[0]).decode()
-            connection.execute(_PUT_OWN, (own_key, value.encode(), now + ttl_seconds))
+            while not connection.execute(_CLAIM, (own_key, value.encode(), now + ttl_seconds, now)).fetchall():
+                held = connection.execute(_HELD, (own_key, now)).fetchall()
+                if held:  # else it was removed between the two statements
+                    return bytes(held[0][0]).decode()
             return value
 
-        return self._answer("claim", claim, begin="BEGIN IMMEDIATE")
+        return self._answer("claim", claim)
 
     def next_turn(self, key: str) -> int | Unknown:
         def count(connection: Any) -> int:
-            rows = connection.execute(
-                "INSERT INTO turn (key, n) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET n = n + 1 RETURNING n",
-                (storable(key),),
-            ).fetchall()
-            return int(rows[0][0])
+            return int(connection.execute(_COUNT_UP, (storable(key),)).fetchall()[0][0])
 
-        return self._answer("next-turn", count, begin="BEGIN IMMEDIATE")
+        return self._answer("next-turn", count)
 
     def note(self, values: dict[str, bytes], ttl_seconds: float) -> None:
         def put(connection: Any) -> None:
             expires_at = time.time() + ttl_seconds
+            connection.execute("BEGIN IMMEDIATE")
             connection.executemany(_PUT_OWN, [(storable(key), value, expires_at) for key, value in values.items()])
+            connection.execute("COMMIT")
 
-        self._answer("note", put, begin="BEGIN IMMEDIATE")
+        self._answer("note", put)
 
     def close(self) -> None:
         with self._lock:
             self._drop()
 
-    def _answer(self, stage: str, read: Callable[[Any], _T], begin: str = "BEGIN") -> _T | Unknown:
+    def _answer(self, stage: str, ask: Callable[[Any], _T]) -> _T | Unknown:
         try:
-            return self._ask(stage, read, begin)
+            return self._ask(stage, ask)
         except _Unanswered as unanswered:
             count_unknown(unanswered.cause)
             return UNKNOWN
 
-    def _ask(self, stage: str, read: Callable[[Any], _T], begin: str = "BEGIN") -> _T:
-        """Run `read` in one transaction, within the deadline.  Raises _Unanswered for whatever hinders it."""
+    def _ask(self, stage: str, ask: Callable[[Any], _T]) -> _T:
+        """Run `ask` within the deadline.  Raises _Unanswered for whatever hinders it."""
         until = time.monotonic() + self._deadline_seconds
         if not self._lock.acquire(timeout=self._deadline_seconds):
             raise _Unanswered(Unanswered.SLOW)
         try:
-            return self._transact(self._open(until), read, begin, until)
+            connection = self._open(until)
+            self._wait_until(connection, until)
+            try:
+                return ask(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
         except (sqlite3.Error, msgspec.MsgspecError, OSError, ValueError, TypeError) as error:
             is_slow = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
             self._tell(stage, error)
@@ -140,17 +157,12 @@ class LocalDirectory:
         finally:
             self._lock.release()
 
-    def _transact(self, connection: Any, read: Callable[[Any], _T], begin: str, until: float) -> _T:
-        connection.execute(f"PRAGMA busy_timeout = {_milliseconds_until(until)}")
-        # One snapshot: between the mark and the facts the projector may switch generations.
-        connection.execute(begin)
-        try:
-            result = read(connection)
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        return result
+    def _wait_until(self, connection: Any, until: float) -> None:
+        """Let SQLite wait for locks as long as is left; a millisecond more or less is not worth telling it."""
+        left = _milliseconds_until(until)
+        if abs(left - self._busy_ms) > 1:
+            connection.execute(f"PRAGMA busy_timeout = {left}")
+            self._busy_ms = left
 
     def _open(self, until: float) -> Any:
         # A file that was deleted or replaced under us answers for ever from its old pages.
@@ -160,7 +172,8 @@ class LocalDirectory:
         self._drop()
         if inode is None:
             raise _Unanswered(Unanswered.NO_MARK)
-        connection = connect(self._path, busy_ms=_milliseconds_until(until), synchronous="NORMAL", create=False)
+        self._busy_ms = _milliseconds_until(until)
+        connection = connect(self._path, busy_ms=self._busy_ms, synchronous="NORMAL", create=False)
         # The projector makes the tables right after the file, the last one last.
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'turn'").fetchone() is None:
             connection.close()
@@ -185,41 +198,40 @@ class LocalDirectory:
             log.warning("%s: %s: %s", self._path, stage, error)
 
     def _read_facts(self, connection: Any, keys: Sequence[str]) -> dict[str, bytes]:
-        row = connection.execute("SELECT generation, projected_at FROM mark").fetchone()
-        if row is None:
-            raise _Unanswered(Unanswered.NO_MARK)
-        generation, projected_at = row
+        asked = {storable(key): key for key in keys}
         now = time.time()
+        wanted = [*asked, *[None] * (-len(asked) % _KEYS_AT_ONCE)]
+        places = ",".join([f"?{number}" for number in range(2, len(wanted) + 2)])
+        rows = connection.execute(_FETCH.format(keys=places), (now, *wanted)).fetchall()
+        projected_at = next((row[2] for row in rows if row[0] == 0), None)
+        if projected_at is None:
+            raise _Unanswered(Unanswered.NO_MARK)
         if now - projected_at > self._stale_after:
             raise _Unanswered(Unanswered.STALE)
-        asked = {storable(key): key for key in keys}
-        wanted = json.dumps(list(asked))
-        own = connection.execute(f"SELECT key, value FROM own WHERE key {_OF_THESE} AND expires_at > ?", (wanted, now))
-        found = dict(own.fetchall())
-        derived = connection.execute(
-            f"SELECT key, value FROM derived WHERE generation = ? AND key {_OF_THESE} AND value IS NOT NULL",
-            (generation, wanted),
-        )
-        found.update(derived.fetchall())
-        return {asked[key]: value for key, value in found.items()}
+        # What the projector says comes last and so replaces what arrival noted itself.
+        return {asked[key]: value for part in (1, 2) for place, key, value in rows if place == part}
 
     def _read_policy(self, connection: Any) -> None:
-        row = connection.execute(
+        rows = connection.execute(
             "SELECT d.generation, d.seq, CASE WHEN d.generation = ? AND d.seq = ? THEN NULL ELSE d.value END "
             "FROM mark m JOIN derived d ON d.generation = m.generation AND d.key = ? AND d.value IS NOT NULL",
             (*self._policy_mark, POLICY_KEY),
-        ).fetchone()
-        if row is not None and row[2] is not None:
-            self._policy = decode_fact(row[2], Policy)
-            self._policy_mark = (row[0], row[1])
+        ).fetchall()
+        for generation, seq, value in rows:
+            if value is not None:
+                self._policy = decode_fact(value, Policy)
+                self._policy_mark = (generation, seq)
 
 
 def _read_state(connection: Any) -> DirectoryState | None:
-    row = connection.execute("SELECT generation, seq, projected_at FROM mark").fetchone()
-    if row is None:
-        return None
-    newer = connection.execute("SELECT 1 FROM derived WHERE generation > ? LIMIT 1", (row[0],)).fetchone()
-    return DirectoryState(row[0], row[1], datetime.fromtimestamp(row[2], UTC), rebuilding=newer is not None)
+    rows = connection.execute(
+        "SELECT generation, seq, projected_at, EXISTS (SELECT 1 FROM derived WHERE generation > mark.generation) FROM mark"
+    ).fetchall()
+    for generation, seq, projected_at, is_rebuilding in rows:
+        return DirectoryState(
+            generation, seq, datetime.fromtimestamp(projected_at, UTC), rebuilding=bool(is_rebuilding)
+        )
+    return None
 
 
 def _milliseconds_until(until: float) -> int:

@@ -8,6 +8,7 @@ module is imported.  Without it each process counts for itself: `tradepost class
 
 import time
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -156,6 +157,10 @@ def _start_at_zero() -> None:
 
 _start_at_zero()
 
+# prometheus-client takes a lock and builds a key for each look at a label set; these two are looked at with every mail.
+_mail_series = lru_cache(maxsize=None)(_mails.labels)
+_seen_series = lru_cache(maxsize=None)(_seen.labels)
+
 
 def count_mail(verdict: Verdict) -> None:
     """Count a decided mail.  A category beyond the shipped list counts as `custom`, none at all as `none`."""
@@ -164,7 +169,7 @@ def count_mail(verdict: Verdict) -> None:
         category = "custom"
     priority = verdict.labels.priority
     if is_ready():
-        _mails.labels(verdict.direction.value, category, priority.value if priority else "none").inc()
+        _mail_series(verdict.direction.value, category, priority.value if priority else "none").inc()
 
 
 def count_failure(stage: Stage) -> None:
@@ -182,7 +187,7 @@ def observe_eom(seconds: float) -> None:
 def count_seen(reason: str) -> None:
     """Count a line of the seen list; a reason beyond `Sighting` counts as `other`."""
     if is_ready():
-        _seen.labels(reason if reason in _SIGHTINGS else Sighting.OTHER.value).inc()
+        _seen_series(reason if reason in _SIGHTINGS else Sighting.OTHER.value).inc()
 
 
 def count_unknown(cause: Unanswered) -> None:

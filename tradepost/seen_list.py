@@ -37,8 +37,9 @@ class SeenList:
     def note(self, queue_id: str, entry_id: str, reason: str, at: datetime | None = None) -> None:
         """Append one line in one write, so that several processes never mix theirs.  Raises OSError, also for half a line."""
         at = at or datetime.now(UTC)
-        day = f"{at:%Y%m%d}"
-        words = (at.isoformat(), self._instance, queue_id, entry_id, reason)
+        stamp = at.isoformat()
+        day = stamp[:10].replace("-", "")
+        words = (stamp, self._instance, queue_id, entry_id, reason)
         line = (" ".join("_".join(word.split()) or "-" for word in words) + "\n").encode("utf-8", "backslashreplace")
         with self._lock:
             if day != self._day:

@@ -7,7 +7,6 @@ X-Tradepost-Id is the last edit.  A child killed between two edits leaves marks 
 import hmac
 from collections.abc import Sequence
 from email.header import Header
-from hashlib import sha256
 
 from tradepost.verdict import Action, ActionKind, Priority, Verdict
 
@@ -29,7 +28,9 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 def header_value(text: str) -> str:
     """Return the text as a header value: no control characters, RFC 2047 where not ASCII, at most 200 octets."""
-    clean = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode("utf-8"))
+    clean = text
+    if not (text.isascii() and text.isprintable()):
+        clean = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode("utf-8"))
     clean = " ".join(clean.split())
     if clean.isascii():
         return clean[:VALUE_LIMIT]
@@ -40,14 +41,18 @@ def header_value(text: str) -> str:
         clean = clean[: len(clean) * VALUE_LIMIT // len(coded)]
 
 
+def plain_names(fields: Fields) -> list[bytes]:
+    """Return the name of each field in lower case, without white space around it."""
+    return [name.strip().lower() for name, _ in fields]
+
+
 def remove_marks(fields: Fields, prefix: bytes = PREFIX) -> list[Action]:
     """Return the removal of every field whose name starts so, from the highest occurrence of each name down.
 
     Postfix counts occurrences by name without regard to case, so repeats, odd case and folded ones all go.
     """
     counts: dict[str, int] = {}
-    for name, _ in fields:
-        lowered = name.strip().lower()
+    for lowered in plain_names(fields):
         if lowered.startswith(prefix):
             key = lowered.decode("ascii", "surrogateescape")
             counts[key] = counts.get(key, 0) + 1
@@ -61,8 +66,8 @@ def remove_marks(fields: Fields, prefix: bytes = PREFIX) -> list[Action]:
 def signed_names(fields: Fields) -> frozenset[bytes]:
     """Return the lower-case field names that some DKIM or ARC signature covers (RFC 6376, 3.5, tag h=)."""
     names: set[bytes] = set()
-    for name, value in fields:
-        if name.strip().lower() in (b"dkim-signature", b"arc-message-signature"):
+    for name, (_, value) in zip(plain_names(fields), fields, strict=True):
+        if name in (b"dkim-signature", b"arc-message-signature"):
             for tag in b"".join(value.split()).split(b";"):
                 if tag[:2] == b"h=":
                     names.update(tag[2:].lower().split(b":"))
@@ -72,13 +77,15 @@ def signed_names(fields: Fields) -> frozenset[bytes]:
 def urgency_marks(fields: Fields, priority: Priority) -> list[Action]:
     """Return the standard urgency fields, replacing the sender's own; what a signature covers is left alone."""
     signed = signed_names(fields)
+    present = plain_names(fields)
     actions = []
     for name, value in (("X-Priority", _X_PRIORITY[priority]), ("Importance", _IMPORTANCE[priority])):
         lowered = name.lower().encode()
         if lowered in signed:
             continue
-        present = sum(1 for field, _ in fields if field.strip().lower() == lowered)
-        actions += [Action(ActionKind.REMOVE_HEADER, name, index=index) for index in range(present, 0, -1)]
+        actions += [
+            Action(ActionKind.REMOVE_HEADER, name, index=index) for index in range(present.count(lowered), 0, -1)
+        ]
         actions.append(Action(ActionKind.INSERT_HEADER, name, value, index=1))
     return actions
 
@@ -86,16 +93,17 @@ def urgency_marks(fields: Fields, priority: Priority) -> list[Action]:
 def seal(key: bytes, entry_id: str, fields: Fields) -> str:
     """Return the keyed mark of one letter: it can't be made by others nor carried over to another letter."""
     wanted = (b"from", b"date", b"message-id", b"subject")
-    digest = hmac.new(key, entry_id.encode(), sha256)
-    for name, value in fields:
-        if name.strip().lower() in wanted:
-            digest.update(name.strip().lower() + b":" + b" ".join(value.split()) + b"\n")
-    return digest.hexdigest()[:32]
+    sealed = [entry_id.encode()]
+    for name, (_, value) in zip(plain_names(fields), fields, strict=True):
+        if name in wanted:
+            sealed.append(name + b":" + b" ".join(value.split()) + b"\n")
+    return hmac.digest(key, b"".join(sealed), "sha256").hex()[:32]
 
 
 def carries_own_seal(key: bytes, fields: Fields) -> bool:
     """Was this very letter marked by us before (re-injection by a content filter)?"""
-    found = {name.strip().lower(): value.strip().decode("ascii", "replace") for name, value in fields}
+    names = plain_names(fields)
+    found = {name: value.strip().decode("ascii", "replace") for name, (_, value) in zip(names, fields, strict=True)}
     entry_id = found.get(ID_FIELD.lower().encode())
     given = found.get(SEAL_FIELD.lower().encode())
     return bool(entry_id and given) and hmac.compare_digest(

@@ -20,6 +20,7 @@ class Transaction:
         "_body_bytes",
         "_head_limit",
         "_open_draft",
+        "_raw_header",
         "_spill_limit",
         "draft",
         "esmtp",
@@ -44,6 +45,7 @@ class Transaction:
         self.spill_error: OSError | None = None
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._raw_header: bytes | None = None
         self._head_limit = head_limit
         self._spill_limit = spill_limit
         self._open_draft = open_draft
@@ -85,9 +87,14 @@ class Transaction:
             self.draft = None
 
     def raw_header(self) -> bytes:
-        """Return the header block with CRLF line ends and the empty line behind it."""
-        lines = [name + b":" + value.replace(b"\r\n", b"\n").replace(b"\n", LINE_END) for name, value in self.fields]
-        return LINE_END.join([*lines, b"", b""])
+        """Return the header block with CRLF line ends and the empty line behind it.  Not before the body begins."""
+        if self._raw_header is None:
+            lines = [
+                name + b":" + (value.replace(b"\r\n", b"\n").replace(b"\n", LINE_END) if b"\n" in value else value)
+                for name, value in self.fields
+            ]
+            self._raw_header = LINE_END.join([*lines, b"", b""])
+        return self._raw_header
 
     def head(self) -> bytes:
         """Return the beginning of the body for classifying."""
