@@ -68,18 +68,13 @@ class RedisLines:
         self._free: deque[Line] = deque()
         self._lines = 0  # free or in use
         self._wanted = 1
-        self._outages = 0
+        self._outages = 0  # how often the breaker opened: after each, Redis may have forgotten what it had acknowledged
         self._attempts = 0
         self._is_closing = False
         self._client: RedisClient | None = None
         self._told_at = -float("inf")
         self._opener = threading.Thread(target=self._keep_open, daemon=True, name="redis-lines")
         self._opener.start()
-
-    @property
-    def outages(self) -> int:
-        """How often the breaker opened: after each, Redis may have forgotten what it had acknowledged."""
-        return self._outages
 
     def wait_until_tried(self, seconds: float) -> None:
         """Return as soon as the first attempt to connect has ended, well or not."""
@@ -137,12 +132,15 @@ class RedisLines:
 
     def _give_back(self, line: "Line") -> None:
         with self._changed:
-            self._breaker.succeeded()
-            if self._is_closing or line.outages != self._outages:
+            # An answer from before an outage says nothing about the server of now.
+            is_current = line.outages == self._outages
+            if is_current:
+                self._breaker.succeeded()
+            if is_current and not self._is_closing:
+                self._free.append(line)
+            else:
                 self._lines -= 1
                 line.close()
-            else:
-                self._free.append(line)
             self._changed.notify()
 
     def _drop(self, line: "Line", count: Callable[[], None], error: Exception | None) -> None:
