@@ -30,7 +30,7 @@ from tradepost.mail_stream import (
 )
 from tradepost.metrics import Stage, count_failure, count_shunted, report_stream
 from tradepost.patience import Patience
-from tradepost.redis_link import RedisClient, open_redis
+from tradepost.redis_link import REDIS_FAILURES, RedisClient, open_redis
 from tradepost.settings import RedisSettings, Settings
 
 log = logging.getLogger("tradepost.crm_sync")
@@ -184,7 +184,7 @@ class StreamSource:
         if shipment.nonce:
             try:
                 data = unpack_pieces(shipment, self._pieces(item))
-            except redis.RedisError as error:
+            except REDIS_FAILURES as error:
                 raise SourceUnreachable(f"Redis does not serve: {error}; its mail waits") from error
         else:
             data = unpack(shipment)
@@ -216,7 +216,7 @@ class StreamSource:
         except redis.exceptions.OutOfMemoryError:
             self._fail("Redis is full (maxmemory): acknowledgements wait")
             return False
-        except redis.RedisError as error:
+        except REDIS_FAILURES as error:
             # An answer may have been lost on its way to us, with entries in it.
             self._has_own = True
             self._has_group = False

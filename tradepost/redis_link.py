@@ -23,9 +23,11 @@ from tradepost.redis_url import (
 )
 from tradepost.settings import RedisSettings
 
-__all__ = ["RedisClient", "RedisRefused", "key_of", "open_redis", "shown_address"]
+__all__ = ["REDIS_FAILURES", "RedisClient", "RedisRefused", "key_of", "open_redis", "shown_address"]
 
 RedisClient = redis.Redis | redis.RedisCluster
+# A cluster's pipeline says in a class of its own that no node answers.
+REDIS_FAILURES = (redis.RedisError, redis.exceptions.RedisClusterException)
 
 _DEFAULT_SECONDS = 5.0
 

@@ -35,7 +35,7 @@ from tradepost.mail_stream import (
 )
 from tradepost.metrics import Shipped, Stage, count_failure, count_shipped, report_shipper
 from tradepost.patience import Patience
-from tradepost.redis_link import RedisClient
+from tradepost.redis_link import REDIS_FAILURES, RedisClient
 from tradepost.settings import RedisSettings
 
 log = logging.getLogger("tradepost.shipper")
@@ -157,7 +157,7 @@ class Shipper:
             except redis.exceptions.OutOfMemoryError:
                 self._look_anew()
                 self._fail("Redis is full (maxmemory): nothing is shipped, this host's journal keeps the mail")
-            except redis.RedisError as error:
+            except REDIS_FAILURES as error:
                 self._is_sure = False  # what was asked last may have been done
                 self._fail(f"Redis does not serve: {error}; this host's journal keeps the mail")
             except OSError as error:
