@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,7 @@ from tradepost_milter.policies import PolicySource
 
 DATABASES = ("sqlite", "postgresql")
 _WARM_UP = 100
+_WRITERS = 8
 _CLIENT = Client("mail.buyer.example", "203.0.113.9", "mail.buyer.example", "", "", "tradepost-mx")
 
 
@@ -131,10 +133,13 @@ class _Host:
             decider = Decider(
                 self._analyst, directory, policies, self.settings, b"k" * 64, read_seen_mail, lambda: datetime.now(UTC)
             )
-            for letter in letters:
-                self._write(decider, letter)
+            # Each entry is fsynced: several at a time cost the disk little more than one.
+            with ThreadPoolExecutor(_WRITERS) as pool:
+                list(
+                    pool.map(lambda entry: self._journal.write(*entry), (self._decide(decider, one) for one in letters))
+                )
 
-    def _write(self, decider: Decider, letter: Letter) -> None:
+    def _decide(self, decider: Decider, letter: Letter) -> tuple[Arrival, tuple[bytes, ...]]:
         self._written += 1
         head, _, body = letter.content.partition(b"\r\n\r\n")
         fields = tuple((name, value) for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")))
@@ -144,7 +149,7 @@ class _Host:
         arrival = Arrival(
             entry_id, self.settings.host.instance, datetime.now(UTC), envelope, verdict, len(letter.content)
         )
-        self._journal.write(arrival, (letter.content,))
+        return arrival, (letter.content,)
 
 
 class _Recorder:
@@ -204,8 +209,8 @@ class _Bench:
         self.rebuild()
 
     def rebuild(self) -> float:
-        """Write the directory of every host anew; return the seconds of one."""
-        return max(host.rebuild(self.database) for host in self.hosts)
+        """Write the first host's directory anew; return the seconds it took."""
+        return self.hosts[0].rebuild(self.database)
 
     def letters(self, mails: int) -> list[Letter]:
         """Return other letters at every call: most of them answer what is stored, where anything is."""
@@ -253,6 +258,7 @@ class _Bench:
         """Measure one worker and two of them in turn, each over its own journal."""
         one: list[float] = []
         two: list[float] = []
+        self.hosts[1].rebuild(self.database)
         with ExitStack() as stack:
             recorders = [stack.enter_context(self.recorder(host)) for host in self.hosts]
             for host, recorder in zip(self.hosts, recorders, strict=True):
@@ -322,9 +328,10 @@ def slowdown(figures: DatabaseFigures) -> float:
 
 def show_worker(found: WorkerFigures, console: Console) -> None:
     """Print what measure_worker found."""
+    runs = next(iter(found["databases"].values()))["by_stored"][0]
     table = Table(
         "database", "stored", "mails/s of a core", "least", "greatest", "mails/s wall", "server ms a mail", "peak MB",
-        title="one worker, mails of 5 kB",
+        title=f"one worker, {runs['runs']} runs of {runs['mails']} mails of 5 kB",
     )  # fmt: skip
     for name, figures in found["databases"].items():
         for one in figures["by_stored"]:
