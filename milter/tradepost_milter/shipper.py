@@ -396,7 +396,10 @@ class Shipper:
             fields = item.fields()
             size = held or len(item.packed)
             arguments += [item.entry_id, size, item.nonce, before.stream_id if before else b"", len(fields), *fields]
-        stream_ids, self._shipments = self._client.eval(_SHIP, len(keys), *keys, *arguments)
+        stream_ids, count = self._client.eval(_SHIP, len(keys), *keys, *arguments)
+        if count != self._shipments + len(shipments):
+            self._is_sure = False  # it was emptied since we looked last, and its count began anew
+        self._shipments = count
         for item, stream_id in zip(shipments, stream_ids, strict=True):
             self._forget(item.entry_id)
             size = held or len(item.packed)

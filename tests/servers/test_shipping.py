@@ -189,6 +189,19 @@ def test_what_an_emptied_redis_forgot_is_shipped_again(host: Host, look: Any) ->
     assert look.xlen(host.keys.mail) == 0
 
 
+def test_emptied_between_two_shipments_is_noticed(host: Host, look: Any) -> None:
+    """The second shipment must not pass for the one that was lost."""
+    entries = [host.post()]
+    shipper = host.shipper()
+    host.later(shipper, steps=2)
+    look.flushall()
+    entries.append(host.post())
+    host.later(shipper, 0.5)  # before it looks again whether it was forgotten
+    host.later(shipper, steps=2)
+    assert look.xlen(host.keys.mail) == 2
+    assert sorted(record(host.source())) == entries
+
+
 def test_emptied_and_filled_by_another_host_meanwhile_is_noticed(host: Host, look: Any) -> None:
     """Only the count of our own shipments tells: the stream itself is there and not empty."""
     entry = host.post()
