@@ -105,9 +105,13 @@ class Decider:
             missing += OWNER_FIELDS
         if force.policy is None:
             missing += ("direction",)
-        facts = self._facts(message, seen, crossing, labels, None if known is UNKNOWN else known)
-        verdict = self._judge(force, seen, message, crossing, labels, facts, known)
-        return self._finish(force.policy, seen, message.from_.address, replace(verdict, missing=missing))
+        outcome = Outcome()
+        if crossing.direction is Direction.INBOUND:
+            facts = self._facts(message, seen, crossing, labels, None if known is UNKNOWN else known)
+            outcome = force.rules.evaluate(facts)
+            labels = _apply_rules(labels, outcome)
+        verdict = self._judge(force.policy, seen, message, crossing, labels, outcome, known, missing)
+        return self._finish(force.policy, seen, message.from_.address, verdict)
 
     def decide_blind(self, seen: Seen, reason: str) -> Verdict:
         """Return a verdict without reading the mail: the soft deadline passed, or deciding failed.  Touches nothing slow."""
@@ -205,49 +209,45 @@ class Decider:
 
     def _judge(
         self,
-        force: PolicyInForce,
+        policy: Policy | None,
         seen: Seen,
         message: Message,
         crossing: Crossing,
         labels: Labels,
-        facts: dict[str, Value],
+        outcome: Outcome,
         known: _Known | Unknown,
+        missing: tuple[str, ...],
     ) -> Verdict:
-        policy = force.policy
-        outcome = force.rules.evaluate(facts) if crossing.direction is Direction.INBOUND else Outcome()
-        labels = _apply_rules(labels, outcome)
         pools = _pools(policy, seen.envelope.recipients)
-        verdict = Verdict(
-            direction=crossing.direction,
-            labels=labels,
-            pools=tuple(pool.name for pool in pools),
-            pool=pools[0].name if pools else None,
-            operator=crossing.operator.email if crossing.operator else None,
-            rule_labels=outcome.labels,
-        )
         reasons = [*labels.reasons, *(f"rule:{rule_id}" for rule_id in outcome.matched)]
-        thread = None
+        ownership, thread = Ownership(None, ""), None
         if known is not UNKNOWN and policy is not None:
             ownership, thread = self._own(policy, seen, message, crossing, labels, outcome, known, pools)
             if ownership.reason:
                 reasons.append(f"owner-by-{ownership.reason}")
-            verdict = replace(
-                verdict,
-                owner=ownership.owner,
-                owner_reason=ownership.reason,
-                customer=ownership.customer,
-                contact=ownership.contact,
-                conversation=ownership.conversation,
-            )
-        recording = decide_recording(
-            self._settings.recording,
-            policy,
-            seen.envelope,
-            message.from_.address,
-            crossing.direction,
-            in_customer_thread=bool(thread and thread.customer),
+        return Verdict(
+            direction=crossing.direction,
+            labels=labels,
+            recording=decide_recording(
+                self._settings.recording,
+                policy,
+                seen.envelope,
+                message.from_.address,
+                crossing.direction,
+                in_customer_thread=bool(thread and thread.customer),
+            ),
+            customer=ownership.customer,
+            contact=ownership.contact,
+            conversation=ownership.conversation,
+            owner=ownership.owner,
+            owner_reason=ownership.reason or None,
+            pool=pools[0].name if pools else None,
+            pools=tuple(pool.name for pool in pools),
+            operator=crossing.operator.email if crossing.operator else None,
+            rule_labels=outcome.labels,
+            reasons=tuple(dict.fromkeys(reasons)),
+            missing=missing,
         )
-        return replace(verdict, recording=recording, reasons=tuple(dict.fromkeys(reasons)))
 
     def _own(
         self,

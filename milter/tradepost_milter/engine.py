@@ -7,7 +7,6 @@ import os
 import secrets
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,11 +23,9 @@ from tradepost_milter.heartbeat import Heartbeats, Pulse
 from tradepost_milter.policies import PolicySource
 from tradepost_milter.session import Engine, Session
 from tradepost_milter.supervisor import Serve
+from tradepost_milter.thinking import Thinkers
 
 log = logging.getLogger("tradepost.milter")
-
-# A thread per mail that waits in EOM: more than Postfix has connections open to one child (its process limit is 100).
-THINKING_THREADS = 128
 
 
 def open_journal(settings: Settings) -> Journal:
@@ -85,7 +82,7 @@ def build_engine(settings: Settings, analyst: Analyst, key: bytes, journal: Jour
         journal=journal,
         seen=SeenList(journal.seen, settings.host.instance),
         pulse=pulse,
-        thinking=ThreadPoolExecutor(THINKING_THREADS, thread_name_prefix="decide"),
+        thinkers=Thinkers(),
     )
 
 

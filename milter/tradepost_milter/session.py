@@ -11,8 +11,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
-from concurrent.futures import TimeoutError as DeadlinePassed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec
@@ -29,6 +27,7 @@ from tradepost_milter.border import is_excluded
 from tradepost_milter.decision import Decider, Seen
 from tradepost_milter.heartbeat import Pulse
 from tradepost_milter.policies import PolicySource
+from tradepost_milter.thinking import DeadlinePassed, Thinkers
 from tradepost_milter.transaction import Transaction
 
 log = logging.getLogger("tradepost.milter")
@@ -48,7 +47,7 @@ class Engine:
     journal: Journal
     seen: SeenList
     pulse: Pulse
-    thinking: Executor
+    thinkers: Thinkers
 
 
 def _guarded(
@@ -129,10 +128,11 @@ class Session(Milter.Base):
     # an inet socket costs 40 ms a mail.
     @_guarded("data")
     def data(self) -> int:
-        if self._transaction is not None:
-            envelope = self._envelope(self._transaction)
+        recording = self._engine.settings.recording
+        if self._transaction is not None and recording.excluded:
+            envelope = self._envelope(self._transaction, self._macros())
             policy = self._engine.policies.current().policy
-            self._transaction.may_store = not is_excluded(self._engine.settings.recording, policy, envelope, "")
+            self._transaction.may_store = not is_excluded(recording, policy, envelope, "")
         return int(Milter.CONTINUE)
 
     @Milter.noreply
@@ -173,7 +173,8 @@ class Session(Milter.Base):
         return int(Milter.CONTINUE)
 
     def _end_of_message(self, transaction: Transaction, started: float) -> int:
-        envelope = self._envelope(transaction)
+        macros = self._macros()
+        envelope = self._envelope(transaction, macros)
         if transaction.failed:
             self._note(envelope, "", Sighting.FAILED)
             return int(Milter.CONTINUE)
@@ -187,7 +188,7 @@ class Session(Milter.Base):
             transaction.raw_bytes(),
         )
         verdict = self._decide(seen)
-        reason = self._record(transaction, seen, verdict)
+        reason = self._record(transaction, seen, verdict, macros)
         is_kept = reason not in (Sighting.EXCLUDED, Sighting.JOURNAL_FULL, Sighting.JOURNAL_ERROR)
         if not is_kept and reason is not Sighting.EXCLUDED and self._engine.settings.milter.strict:
             self._note(envelope, "", reason)
@@ -215,21 +216,20 @@ class Session(Milter.Base):
         """Decide within the soft deadline; a thread that does not come back makes this child due for replacement."""
         queue_id = seen.envelope.queue_id
         decider = self._engine.decider
-        thought = self._engine.thinking.submit(decider.decide, seen)
+        soft_deadline = self._engine.settings.milter.soft_deadline_ms / 1000
         try:
-            return thought.result(self._engine.settings.milter.soft_deadline_ms / 1000)
+            return self._engine.thinkers.run(lambda: decider.decide(seen), soft_deadline)
         except DeadlinePassed:
             count_failure(Stage.DEADLINE)
             log.warning("%s: not decided within the soft deadline, marked without classifying", queue_id)
-            if not thought.cancel():
-                self._engine.pulse.call_stuck()
+            self._engine.pulse.call_stuck()
             return decider.decide_blind(seen, "soft-deadline")
         except Exception:
             count_failure(Stage.DECIDE)
             log.exception("%s: deciding failed, marked without classifying", queue_id)
             return decider.decide_blind(seen, "decide-failed")
 
-    def _record(self, transaction: Transaction, seen: Seen, verdict: Verdict) -> Sighting:
+    def _record(self, transaction: Transaction, seen: Seen, verdict: Verdict, macros: dict[str, str]) -> Sighting:
         """Journal what the policy allows; return the reason for the seen list."""
         if verdict.recording is Recording.NONE:
             return Sighting.EXCLUDED
@@ -241,7 +241,7 @@ class Session(Milter.Base):
             envelope=seen.envelope,
             verdict=verdict,
             raw_bytes=seen.octets if is_full else 0,
-            macros=self._macros(),
+            macros=macros,
         )
         try:
             if transaction.spill_error is not None and is_full:
@@ -290,17 +290,16 @@ class Session(Milter.Base):
             count_failure(Stage.SEEN)
             log.error("%s: not in the seen list (%s): %s", envelope.queue_id, reason, error)
 
-    def _envelope(self, transaction: Transaction) -> Envelope:
-        tls = " ".join(filter(None, (self._macro("{tls_version}"), self._macro("{cipher}"))))
+    def _envelope(self, transaction: Transaction, macros: dict[str, str]) -> Envelope:
         client = Client(
             name=self._client_name,
             address=self._client_address,
             helo=self._helo,
-            tls=tls,
-            login=self._macro("{auth_authen}"),
-            daemon_name=self._macro("{daemon_name}"),
+            tls=" ".join([macros[name] for name in ("{tls_version}", "{cipher}") if name in macros]),
+            login=macros.get("{auth_authen}", ""),
+            daemon_name=macros.get("{daemon_name}", ""),
         )
-        return Envelope(self._queue_id(), transaction.sender, tuple(transaction.recipients), client)
+        return Envelope(macros.get("i", "NOQUEUE"), transaction.sender, tuple(transaction.recipients), client)
 
     def _macro(self, name: str) -> str:
         try:
