@@ -5,18 +5,17 @@ Evidence adds up.  A telephone number with its country code, a place in the sign
 themselves; language, time zone, provider, legal form and the first hop's IP only together.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from ipaddress import ip_address
 from itertools import islice
 
 from iptocc import country_code
 
 from classifiers.phones import find_phones
-from classifiers.tables import BytesPattern, any_of, linear, linear_bytes, read_table
+from classifiers.places import countries_of_places
+from classifiers.tables import any_of, linear, linear_bytes, read_table
 from tradepost.addresses import domain_of, is_free_mail, registrable_domain
 from tradepost.message import Message
 
@@ -26,10 +25,6 @@ _LANGUAGES: dict[str, str] = _TABLE["languages"]
 _PROVIDERS: dict[str, str] = _TABLE["providers"]
 _ZONES: dict[str, str] = _TABLE["zones"]
 _LANGUAGE_ZONES: dict[str, dict[str, str]] = _TABLE["language_zones"]
-_NAMES: dict[str, str] = json.loads(
-    files("classifiers").joinpath("data/country_names.json").read_text(encoding="utf-8")
-)
-_PLACES = {**_NAMES, **{place: country for country, places in _TABLE["places"].items() for place in places}}
 _FORMS = {form: country for country, forms in _TABLE["legal_forms"].items() for form in forms}
 
 
@@ -39,11 +34,10 @@ def _bounded(words: dict[str, str]) -> str:
     return rf"(?:^|[^\pL\pN])(?:{spaced})(?:$|[^\pL\pN])|{rest}"
 
 
-_PLACE = linear_bytes(_bounded(_PLACES))
 _FORM = linear_bytes(_bounded(_FORMS))
 _RECEIVED_IP = linear(r"\[(?:IPv6:)?([0-9a-fA-F.:]{7,45})\]")
 _MAX_CHARS = 4_000
-_MAX_WORDS = 12
+_MAX_FORMS = 12
 _ENOUGH = 2.0
 _LEAD = 1.0  # the winner must be that far ahead of the next
 _WEIGHTS = {"phone": 5.0, "place": 4.0, "domain": 4.0, "provider": 2.0, "legal-form": 2.5, "language": 2.0, "time-zone": 1.5, "language-and-zone": 2.0, "ip": 1.0,
@@ -78,10 +72,10 @@ def read_country(
     for phone in find_phones(last_lines):
         if phone.is_international:
             vote(phone.region, "phone-in-text")
-    for country in _countries(_PLACE, _PLACES, signature):
+    for country in countries_of_places(signature):
         vote(country, "place")
     vote(_only_country(f"{message.subject}\n{new_text}"), "place-in-text")
-    for country in _countries(_FORM, _FORMS, f"{signature}\n{message.from_.name}"):
+    for country in _countries_of_forms(f"{signature}\n{message.from_.name}"):
         vote(country, "legal-form")
     address = message.reply_to[0].address if is_relay and message.reply_to else message.from_.address
     domain = domain_of(address)
@@ -120,21 +114,21 @@ def country_of_domain(domain: str) -> str | None:
 def _only_country(text: str) -> str | None:
     """Return the country that a text names; None for several: ports and destinations, not where the writer sits."""
     only: str | None = None
-    for country in _countries(_PLACE, _PLACES, text):
+    for country in countries_of_places(text):
         if only not in (None, country):
             return None
         only = country
     return only
 
 
-def _countries(pattern: BytesPattern, countries: dict[str, str], text: str) -> Iterator[str]:
-    """Yield the country of each word that matches, a dozen at most."""
-    for match in islice(pattern.finditer(text[:_MAX_CHARS].encode("utf-8", "replace")), _MAX_WORDS):
+def _countries_of_forms(text: str) -> Iterator[str]:
+    """Yield the country of each legal form that only one has, a dozen at most."""
+    for match in islice(_FORM.finditer(text[:_MAX_CHARS].encode("utf-8", "replace")), _MAX_FORMS):
         found = match[0].decode()
         # With it match the signs that stand around a word: groups that leave them out cost more than all the rest.
         for word in (found, found[1:], found[:-1], found[1:-1]):
-            if word in countries:
-                yield countries[word]
+            if word in _FORMS:
+                yield _FORMS[word]
                 break
 
 
@@ -147,7 +141,7 @@ def _country_of_language(language: str | None, text: str) -> str | None:
 def _country_of_route(message: Message) -> str | None:
     """Return the country of the address that handed in the mail: the lowest Received with a public address."""
     hops = list(message.headers("Received"))[-3:]
-    if is_free_mail(registrable_domain(domain_of(message.from_.address))):
+    if len(hops) > 1 and is_free_mail(registrable_domain(domain_of(message.from_.address))):
         hops = hops[-1:]
     for hop in reversed(hops):
         for match in _RECEIVED_IP.finditer(hop[:1_000]):

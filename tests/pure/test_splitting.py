@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classifiers import splitting
 from classifiers.signatures import is_closing, is_sent_from
 from classifiers.splitting import Kind, split_text
 
@@ -213,3 +214,19 @@ def test_every_line_is_marked_once(lines: list[str], is_relay: bool) -> None:
     if is_relay:  # platforms set the buyer's words as a quote
         expected = [line.removeprefix("> ") for line in expected]
     assert [line for _, line in split.lines] == expected
+
+
+def test_one_pass_knows_which_frames_occur() -> None:
+    patterns = {
+        "separator": splitting._SEPARATOR,
+        "header-block": splitting._HEADER_BLOCK,
+        "attribution": splitting._ATTRIBUTION,
+        "dated": splitting._DATED,
+        "disclaimer": splitting._DISCLAIMER,
+        "frame": splitting._FRAME,
+    }
+    texts = [f"Hello,\n{quote}" for quote in QUOTES.values()]
+    texts += ["2025年3月 Ann <a@b.example>:\nhi", "This e-mail and any attachments are confidential.", "Hello"]
+
+    for text in texts:
+        assert splitting._OCCURS.found(text) == {name for name, pattern in patterns.items() if pattern.search(text)}
