@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,8 @@ def _plant(points: FaultPoints, filler: Path) -> None:
     tradepost.analysis.load_analyst = lambda: MoodyAnalyst(real(), filler)
     _plant_in_milter(points)
     _plant_in_journal(points)
+    _plant_in_stream(points)
+    _plant_in_shipper(points)
 
 
 def _plant_in_milter(points: FaultPoints) -> None:
@@ -125,6 +127,58 @@ def _plant_in_journal(points: FaultPoints) -> None:
         acknowledge(self, wanted)
 
     Journal.acknowledge = acknowledge_or_die  # type: ignore[method-assign]
+
+
+def _plant_in_stream(points: FaultPoints) -> None:
+    """Between two steps of a worker that the stream feeds: take, write, commit, answer."""
+    import crm_sync.worker
+    from crm_sync.recording import record_letters
+    from crm_sync.stream_source import StreamSource
+
+    take, acknowledge = StreamSource.take, StreamSource.acknowledge
+
+    def take_then_die(self: StreamSource) -> Any:
+        taken = take(self)
+        if taken:
+            points.reach("taken", taken[0].entry_id)
+        return taken
+
+    def write_then_die(session: Any, view: Any, letters: Any, now: datetime) -> int:
+        new = record_letters(session, view, letters, now)
+        points.reach("written", letters[0].arrival.entry_id)
+        return new
+
+    def answer_between_deaths(self: StreamSource, entry_ids: Sequence[str]) -> None:
+        points.reach("committed", entry_ids[0])
+        acknowledge(self, entry_ids)
+        points.reach("answered", entry_ids[0])
+
+    StreamSource.take = take_then_die  # type: ignore[method-assign]
+    crm_sync.worker.record_letters = write_then_die  # type: ignore[attr-defined]
+    StreamSource.acknowledge = answer_between_deaths  # type: ignore[method-assign]
+
+
+def _plant_in_shipper(points: FaultPoints) -> None:
+    """Between two steps of a shipper: ship, take an answer, remove the file, strike it off in Redis."""
+    from tradepost.journal import Journal
+    from tradepost_milter.shipper import Shipper
+
+    ship, forget = Shipper._ship_all, Journal.acknowledge
+
+    def ship_then_die(self: Shipper, entry_ids: Sequence[str]) -> int:
+        shipped = ship(self, entry_ids)
+        if shipped:
+            points.reach("shipped", entry_ids[0])
+        return shipped
+
+    def remove_between_deaths(self: Journal, entry_ids: Iterable[str]) -> None:
+        wanted = list(entry_ids)
+        points.reach("told", wanted[0])
+        forget(self, wanted)
+        points.reach("removed", wanted[0])
+
+    Shipper._ship_all = ship_then_die  # type: ignore[method-assign]
+    Journal.acknowledge = remove_between_deaths  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
