@@ -143,7 +143,9 @@ def _count_words(tokens: list[str], before_word: str, before_idea: str, features
     in_phrases = {} if _PHRASES.keys().isdisjoint(counts) else _count_phrases(tokens, ideas)
     has_others = False
     for token, count in counts.items():
-        words, found, is_other = _known(token) if len(token) <= _MAX_WORD_CHARS else _read_token(token)
+        # Numbers and long runs rarely come again.
+        is_word = token > "9" and len(token) <= _MAX_WORD_CHARS
+        words, found, is_other = _known(token) if is_word else _read_token(token)
         for word in words:
             feature = before_word + word
             features[feature] = features.get(feature, 0) + count
