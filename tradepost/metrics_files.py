@@ -23,11 +23,15 @@ ROOM = {"counter": 262_144, "histogram": 65_536, "gauge_livemax": 65_536}
 class _Process:
     """What this process knows about its own files; a fork makes a new process."""
 
-    pid = -1
-    ready = False
+    ready: bool | None = None  # None: it has not looked yet
+
+    def forget(self) -> None:
+        """Look anew."""
+        self.ready = None
 
 
 _own = _Process()
+os.register_at_fork(after_in_child=_own.forget)
 
 
 def share_metrics(folder: Path) -> None:
@@ -58,10 +62,8 @@ def shared_folder() -> Path | None:
 
 def is_ready() -> bool:
     """May this process count?  False when its files could not be made; that is said once, and mail goes on."""
-    pid = os.getpid()
-    if _own.pid != pid:
-        _own.pid = pid
-        _own.ready = _take_room(pid)
+    if _own.ready is None:
+        _own.ready = _take_room(os.getpid())
     return _own.ready
 
 
