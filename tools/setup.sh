@@ -11,7 +11,7 @@ PYTHON=${PYTHON:-/usr/bin/python3}
 PACKAGES=(dovecot-core gcc libmilter-dev postfix python3-dev python3-venv)
 EXTRAS=demo
 if [[ "${1:-demo}" =~ ^(test|bench)$ ]]; then
-    PACKAGES+=(chromium chromium-driver fonts-noto-cjk libfaketime postgresql redis-server)
+    PACKAGES+=(chromium chromium-driver fonts-noto-cjk postgresql redis-server)
     EXTRAS=demo,test
 fi
 # What tradepost is measured against.

@@ -5,6 +5,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from two_hosts_load import BUYER, KNOWN, SALES, Load, Sent, check, letter, owner_marks, owners, somebody_known
@@ -20,8 +22,10 @@ SHIFTS = (600, -600) if os.environ.get("TRADEPOST_SOAK") else (600,)
 @pytest.fixture(params=SHIFTS, ids=["ahead", "behind"][: len(SHIFTS)])
 def two(request: pytest.FixtureRequest) -> Iterator[TwoHosts]:
     """The second host's clock is the wrong one; the servers share the first one's."""
-    with TwoHosts(environments=({}, shifted_clock(request.param))) as two:
-        yield two
+    with TemporaryDirectory(prefix="tradepost-clock-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with TwoHosts(environments=({}, shifted_clock(request.param, Path(folder)))) as two:
+            yield two
 
 
 @pytest.mark.timeout(600)
@@ -60,5 +64,7 @@ def test_a_clock_ten_minutes_off_changes_neither_owners_nor_books(two: TwoHosts)
 
 def differences_there(host: Host) -> list[str]:
     """Return what reconcile finds by the host's own clock."""
-    report = json.loads(host.stack.run("reconcile", "--json", "--min-age", "0", check=False).stdout)
+    done = host.stack.run("reconcile", "--json", "--min-age", "0", check=False)
+    assert done.returncode != 2, done.stderr
+    report = json.loads(done.stdout)
     return [f"{found['kind']}: {found['queue_id']} {found['what']}" for found in report["differences"]]
