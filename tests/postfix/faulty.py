@@ -98,13 +98,13 @@ def _plant_in_milter(points: FaultPoints) -> None:
 
     edit, add = Session._edit, Session.addheader
 
-    def edit_after_journal(self: Session, actions: Any) -> None:
+    def edit_after_journal(self: Any, actions: Any) -> None:
         points.reach("after-journal", self._queue_id())
         self.edits_done = 0
         edit(self, actions)
         points.reach("before-answer", self._queue_id())
 
-    def add_then_die(self: Session, *args: Any) -> Any:
+    def add_then_die(self: Any, *args: Any) -> Any:
         result = add(self, *args)
         self.edits_done += 1
         if self.edits_done == 2:
@@ -112,7 +112,7 @@ def _plant_in_milter(points: FaultPoints) -> None:
         return result
 
     Session._edit = edit_after_journal  # type: ignore[method-assign]
-    Session.addheader = add_then_die  # type: ignore[method-assign]
+    Session.addheader = add_then_die  # type: ignore[assignment,method-assign]
 
 
 def _plant_in_journal(points: FaultPoints) -> None:
@@ -125,6 +125,8 @@ def _plant_in_journal(points: FaultPoints) -> None:
         if wanted:
             points.reach("after-commit", wanted[0])
         acknowledge(self, wanted)
+        if wanted:
+            points.reach("removed", wanted[0])
 
     Journal.acknowledge = acknowledge_or_die  # type: ignore[method-assign]
 
@@ -159,11 +161,10 @@ def _plant_in_stream(points: FaultPoints) -> None:
 
 
 def _plant_in_shipper(points: FaultPoints) -> None:
-    """Between two steps of a shipper: ship, take an answer, remove the file, strike it off in Redis."""
-    from tradepost.journal import Journal
+    """After a shipment; what a shipper does next is the journal's."""
     from tradepost_milter.shipper import Shipper
 
-    ship, forget = Shipper._ship_all, Journal.acknowledge
+    ship = Shipper._ship_all
 
     def ship_then_die(self: Shipper, entry_ids: Sequence[str]) -> int:
         shipped = ship(self, entry_ids)
@@ -171,14 +172,7 @@ def _plant_in_shipper(points: FaultPoints) -> None:
             points.reach("shipped", entry_ids[0])
         return shipped
 
-    def remove_between_deaths(self: Journal, entry_ids: Iterable[str]) -> None:
-        wanted = list(entry_ids)
-        points.reach("told", wanted[0])
-        forget(self, wanted)
-        points.reach("removed", wanted[0])
-
     Shipper._ship_all = ship_then_die  # type: ignore[method-assign]
-    Journal.acknowledge = remove_between_deaths  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -216,6 +216,7 @@ def by_acceptance(stack: ServiceStack) -> Counter[str]:
 def query(stack: ServiceStack, statement: str) -> list[tuple[str]]:
     connection = connect(stack.settings.paths.state / "tradepost.sqlite", busy_ms=10_000, read_only=True)
     try:
-        return connection.execute(statement).fetchall()
+        rows: list[tuple[str]] = connection.execute(statement).fetchall()
+        return rows
     finally:
         connection.close()

@@ -204,7 +204,7 @@ def test_a_fault_under_load_loses_and_doubles_nothing(
 # Death at each step
 
 WORKER_STEPS = ("taken", "written", "committed", "answered")
-SHIPPER_STEPS = ("shipped", "told", "removed")
+SHIPPER_STEPS = ("shipped", "after-commit", "removed")
 
 
 @pytest.fixture
