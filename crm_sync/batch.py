@@ -4,10 +4,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.completion import Desk
@@ -17,6 +16,7 @@ from crm_sync.lookups import ConversationState, Lookups
 from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import Conversation, Event
 from crm_sync.models.people import Person, Pool
+from crm_sync.new_keys import NewKeys
 from crm_sync.policy_store import PolicyView
 from crm_sync.row_buffer import RowBuffer
 
@@ -28,21 +28,13 @@ _COUNT_LOAD = (
     .values(open_conversations=_PERSON.c.open_conversations + bindparam("change"))
 )
 _COUNT_TURNS = update(_POOL).where(_POOL.c.id == bindparam("key")).values(turn=_POOL.c.turn + bindparam("change"))
+# What recording changes of a conversation.
+_CHANGEABLE = ("scope_id", "customer_id", "assignee_id", "status", "last_in_at", "last_out_at")
 _UPDATE_CONVERSATION = (
     update(_CONVERSATION)
     .where(_CONVERSATION.c.id == bindparam("key"))
-    .values(
-        {name: bindparam(f"new_{name}") for name in ("scope_id", "customer_id", "assignee_id", "status")}
-        | {name: bindparam(f"new_{name}") for name in ("last_in_at", "last_out_at")}
-        | {"version": _CONVERSATION.c.version + 1}
-    )
+    .values({name: bindparam(f"new_{name}") for name in _CHANGEABLE} | {"version": _CONVERSATION.c.version + 1})
 )
-
-
-@cache
-def _insert_into(model: type[Base]) -> Insert:
-    """Return one statement a model: its key in the compiled cache is then computed once."""
-    return insert(table(model))
 
 
 @dataclass(slots=True)
@@ -53,19 +45,33 @@ class Batch:
     view: PolicyView
     found: Lookups
     now: datetime
+    keys: NewKeys
     rows: RowBuffer = field(default_factory=RowBuffer)
     dirty: DirtyKeys = field(default_factory=DirtyKeys)
     spread: set[int] = field(default_factory=set)  # conversations of which every id must be told anew
+    # Conversations that were opened and not written yet, by key: what happens to them until then changes their row.
+    _opened: dict[int, dict[str, Any]] = field(default_factory=dict)
     _loads: dict[int, int] | None = None
     _load_changes: Counter[int] = field(default_factory=Counter)
     _turns: Counter[str] = field(default_factory=Counter)
     _turns_before: dict[str, int] = field(default_factory=dict)
 
     def insert(self, model: type[Base], **row: Any) -> int:
-        """Write one row at once and return its key."""
-        result = self.session.connection().execute(_insert_into(model), row)
-        assert result.inserted_primary_key is not None
-        return int(result.inserted_primary_key[0])
+        """Remember one row and return the key it will have."""
+        key = self.keys.take(model)
+        added = self.rows.add(model, id=key, **row)
+        if model is Conversation:
+            self._opened[key] = added
+        return key
+
+    def flush(self) -> None:
+        """Write the rows remembered so far.  Call it before a statement that asks for them or changes them."""
+        for key, row in self._opened.items():
+            if (state := self.found.conversations[key]).is_changed:
+                row |= _fields(state)
+                state.is_changed = False
+        self._opened.clear()
+        self.rows.flush(self.session.connection())
 
     def note(self, cause: str, step: str, conversation: ConversationState | None, **details: Any) -> None:
         """Remember an event.  Its cause, the entry id, leads to arrival and message."""
@@ -107,7 +113,7 @@ class Batch:
 
     def finish(self) -> None:
         """Write everything collected, the directory's changes last: their values are read from what stands then."""
-        self.rows.flush(self.session)
+        self.flush()
         self._write_conversations()
         if self.spread:
             self.dirty.threads |= changed_threads(self.session, self.spread)
@@ -117,9 +123,8 @@ class Batch:
         self.dirty.write(self.session, changes)
 
     def _write_conversations(self) -> None:
-        names = ("scope_id", "customer_id", "assignee_id", "status", "last_in_at", "last_out_at")
         changed = [
-            {"key": state.id} | {f"new_{name}": getattr(state, name) for name in names}
+            {"key": state.id} | {f"new_{name}": value for name, value in _fields(state).items()}
             for state in self.found.conversations.values()
             if state.is_changed
         ]
@@ -140,3 +145,7 @@ class Batch:
 def counted_for(state: ConversationState) -> int | None:
     """Return whose open conversations this one counts among."""
     return state.assignee_id if state.status == OPEN else None
+
+
+def _fields(state: ConversationState) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in _CHANGEABLE}

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVarTuple
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, insert, select
+from sqlalchemy import BindParameter, Row, Select, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_sync.advisory_locks import DIRECTORY_CHANGES, hold_for_transaction
+from crm_sync.bulk_rows import insert_rows
 from crm_sync.models.base import table
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
@@ -28,7 +29,6 @@ from tradepost.directory import (
     load_fact_key,
 )
 
-_INSERT = insert(table(DirectoryChange))
 _PAGE = 2000
 DirectoryRow = dict[str, object]
 _Columns = TypeVarTuple("_Columns")
@@ -147,7 +147,7 @@ class DirtyKeys:
         if rows:
             connection = session.connection()
             hold_for_transaction(connection, DIRECTORY_CHANGES)
-            connection.execute(_INSERT, rows)
+            insert_rows(connection, table(DirectoryChange), rows)
         return len(rows)
 
 

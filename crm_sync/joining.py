@@ -44,6 +44,7 @@ def join_conversation(
     assignee_id = _assignee_in_force(letter, decision, counterpart, bound)
     state = bound or _open(batch, letter, decision, counterpart, assignee_id)
     if bound is not None and state.customer_id is None and counterpart.customer is not None:
+        batch.flush()  # its messages, and the customer, may lie in this very batch
         give_customer(batch.session, state, counterpart.customer.id, counterpart.customer.scope_id)
         batch.spread.add(state.id)
     _assign(batch, letter, decision, state, assignee_id, is_new=bound is None)
@@ -108,6 +109,8 @@ def _open(
         status=status,
         subject=letter.message.subject,
         opened_at=letter.arrival.arrived_at,
+        last_in_at=None,
+        last_out_at=None,
         version=1,
     )
     state = ConversationState(key, public_id, scope_id, customer.id if customer else None, assignee_id, status)

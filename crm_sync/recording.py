@@ -19,6 +19,7 @@ from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState, MessageState, Wanted, fetch_lookups
 from crm_sync.matching import party_kind
 from crm_sync.models.mail import Message, MessageRecipient
+from crm_sync.new_keys import NewKeys
 from crm_sync.parties import Counterpart, find_known, settle_counterpart
 from crm_sync.policy_store import PolicyView
 from tradepost.party import Party, find_party, find_writer, outsiders
@@ -32,7 +33,7 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
     """
     connection, wanted = session.connection(), _wanted(view, letters)
     lock_batch(connection, view.policy, letters, wanted)
-    batch = Batch(session, view, fetch_lookups(connection, wanted), now)
+    batch = Batch(session, view, fetch_lookups(connection, wanted), now, NewKeys(connection, len(letters)))
     name_blobs(connection, letters)
     new = 0
     for letter in letters:
@@ -102,7 +103,7 @@ def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
 def _record_again(batch: Batch, letter: Letter, stored: Verdict, before: MessageState) -> None:
     """The same letter by another transaction: one more arrival, no more messages, its pools united (trap 15)."""
     conversation = batch.found.conversations[before.conversation_id]
-    batch.rows.flush(batch.session)  # the first arrival may lie in this very batch
+    batch.flush()  # the first arrival may lie in this very batch
     known = select(MessageRecipient.address_key, MessageRecipient.kind).where(MessageRecipient.message_id == before.id)
     add_recipients(batch, letter, before.id, set(batch.session.execute(known)))
     decision = _decide(batch, letter, conversation)
@@ -125,7 +126,7 @@ def _bind(batch: Batch, letter: Letter) -> ConversationState | None:
     )
     if len(bound) < 2:
         return bound[0] if bound else None
-    batch.rows.flush(batch.session)
+    batch.flush()
     for state in bound:
         batch.recount(counted_for(state), None)
     gone = [state.public_id for state in bound[1:]]
@@ -173,6 +174,7 @@ def _decided(letter: Letter, stored: Verdict, found: dict[str, Any]) -> dict[str
 def _flag_clash(batch: Batch, letter: Letter, conversation: ConversationState) -> None:
     """Flag every message that carries this Message-ID with other content (trap 47)."""
     batch.found.ids_repeated.add(letter.own_digest)
+    batch.flush()  # another one that carries it may lie in this very batch
     batch.session.connection().execute(
         update(Message).where(Message.id_digest == letter.own_digest).values(has_id_clash=True)
     )

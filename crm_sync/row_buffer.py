@@ -1,24 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows that nobody needs back before the commit: collected, then written table by table, one statement each."""
+"""Rows that nobody asks for before the commit: collected, then written table by table, one statement each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Table
 
+from crm_sync.bulk_rows import insert_rows
 from crm_sync.models.base import Base, table
-from crm_sync.models.conversations import Activity, ConversationParticipant, ConversationPool, Event, MessageAnchor
-from crm_sync.models.customers import ContactAddress, CustomerDomain
-from crm_sync.models.mail import Arrival, MessagePart, MessageRecipient, MessageText
+from crm_sync.models.conversations import (
+    Activity,
+    Conversation,
+    ConversationParticipant,
+    ConversationPool,
+    Event,
+    MessageAnchor,
+)
+from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
+from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient, MessageText
 
 # What is referred to comes before what refers to it.
 _ORDER: tuple[Table, ...] = tuple(
     table(model)
     for model in (
+        Scope,
+        Customer,
         CustomerDomain,
+        Contact,
         ContactAddress,
+        Conversation,
+        Message,
         Arrival,
         MessageRecipient,
         MessageText,
@@ -30,30 +41,26 @@ _ORDER: tuple[Table, ...] = tuple(
         Activity,
     )
 )
-_INSERTS = {name: insert(name) for name in _ORDER}
 
 
 def insert_missing(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the rows whose keys nobody has; the others stay as they are.  Sorted rows make no deadlock."""
-    if rows:
-        known = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(known.insert(table(model)).on_conflict_do_nothing(), rows)
+    insert_rows(connection, table(model), rows, missing=True)
 
 
 class RowBuffer:
-    """New rows of one transaction.  A batch of 50 mails costs ten statements instead of five hundred."""
+    """New rows of one transaction.  A batch of 50 mails costs a statement a table instead of one a row."""
 
     def __init__(self) -> None:
-        self._rows: dict[Table, list[Mapping[str, Any]]] = {name: [] for name in _ORDER}
+        self._rows: dict[Table, list[dict[str, Any]]] = {name: [] for name in _ORDER}
 
-    def add(self, model: type[Base], **row: Any) -> None:
-        """Remember one row; every call for a model names the same columns."""
+    def add(self, model: type[Base], **row: Any) -> dict[str, Any]:
+        """Remember one row and return it: until it is written it may be changed.  Every call names the same columns."""
         self._rows[table(model)].append(row)
+        return row
 
-    def flush(self, session: Session) -> None:
+    def flush(self, connection: Connection) -> None:
         """Write all rows.  Raises IntegrityError."""
-        connection = session.connection()
         for name, rows in self._rows.items():
-            if rows:
-                connection.execute(_INSERTS[name], rows)
-                rows.clear()
+            insert_rows(connection, name, rows)
+            rows.clear()
