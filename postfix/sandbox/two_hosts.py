@@ -21,7 +21,7 @@ from postfix.sandbox.line import Line
 from postfix.sandbox.private_postfix import PrivatePostfix
 from postfix.sandbox.private_postgresql import PrivatePostgreSQL
 from postfix.sandbox.private_redis import PrivateRedis
-from postfix.sandbox.processes import SandboxError
+from postfix.sandbox.processes import SandboxError, wait_until
 from postfix.sandbox.service_stack import SERVICE_USER, ServiceStack, Tables
 
 PARTS = ("sync", "ship", "milter")
@@ -152,10 +152,17 @@ class TwoHosts:
                 file.write(bytes(4096))
 
     def free_disk(self) -> None:
-        """Undo it, and start PostgreSQL again should it have given up."""
+        """Undo it, and wait until PostgreSQL serves again; it is started should it have given up."""
         (self.disk / "filler").unlink(missing_ok=True)
+        wait_until("PostgreSQL with room again", self._serves, 60)
+
+    def _serves(self) -> bool:
         if not self.records.is_running:
             self.records.start()
+        try:
+            return self.query("SELECT 1") == [(1,)]
+        except psycopg.Error:
+            return False
 
 
 @contextlib.contextmanager

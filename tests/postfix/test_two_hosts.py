@@ -132,14 +132,6 @@ def fill_disk(two: TwoHosts, dice: random.Random) -> None:
         time.sleep(dice.uniform(1.0, 2.0))
     finally:
         two.free_disk()
-    wait_until("PostgreSQL to serve again", lambda: answers(two), 30)
-
-
-def answers(two: TwoHosts) -> bool:
-    try:
-        return two.query("SELECT 1") == [(1,)]
-    except psycopg.Error:
-        return False
 
 
 def silence_redis_line(two: TwoHosts, dice: random.Random) -> None:
@@ -240,18 +232,6 @@ def test_killed_at_each_step(
     check(two, books)
 
 
-def test_a_host_without_a_worker_is_recorded_by_the_other(two: TwoHosts, books: list[Sent]) -> None:
-    """It only follows its own log; so do both in turn, and the records bear each mail's own host."""
-    for number, host in enumerate(two.hosts):
-        host.stack.stop("sync")
-        host.stack.start("log")
-        with loading(two, f"without-{number}", books, pause=PAUSE_SECONDS):
-            time.sleep(1.5)
-        check(two, books)
-        host.stack.stop("log")
-        host.stack.start("sync")
-
-
 # Owners
 
 MAILS, AFTER_FLUSH_SECONDS, REBUILDS_SECONDS = (500, 60.0, 10.0) if SOAK else (100, 7.0, 4.0)
@@ -260,7 +240,7 @@ MAILS, AFTER_FLUSH_SECONDS, REBUILDS_SECONDS = (500, 60.0, 10.0) if SOAK else (1
 @pytest.mark.timeout(900)
 def test_no_mail_of_an_owned_customer_gets_another_owner(two: TwoHosts, books: list[Sent]) -> None:
     """After the directory was emptied, and while it is rebuilt again and again."""
-    wait_until("owners in marks", lambda: is_marked(two, books), 30, 0.2)
+    wait_until("owners in marks", lambda: is_marked(two, books), 60, 0.2)
     seconds = AFTER_FLUSH_SECONDS + REBUILDS_SECONDS
     load = Load(two, "owners", somebody_known, pause=2 * seconds / MAILS, mails=MAILS)
     try:
@@ -292,7 +272,7 @@ def test_no_mail_of_an_owned_customer_gets_another_owner(two: TwoHosts, books: l
     assert rebuilds > 1
     assert phases["after FLUSHALL"][0] > MAILS / 3
     assert phases["during rebuilds"][0] > MAILS / 10
-    wait_until("owners in marks again", lambda: is_marked(two, books), 30, 0.2)
+    wait_until("owners in marks again", lambda: is_marked(two, books), 60, 0.2)
 
 
 def rebuild_slowly(host: Host, goes_on: Callable[[], bool]) -> int:
@@ -342,7 +322,7 @@ TURNS = 200 if SOAK else 30
 def test_first_mails_of_one_domain_at_two_hosts_make_one_customer_with_one_owner(
     two: TwoHosts, books: list[Sent], has_redis: bool
 ) -> None:
-    wait_until("owners in marks", lambda: is_marked(two, books), 30, 0.2)
+    wait_until("owners in marks", lambda: is_marked(two, books), 60, 0.2)
     if not has_redis:
         two.redis.stop()
     word = "claimed" if has_redis else "open"

@@ -137,17 +137,24 @@ def check(two: TwoHosts, sent: Sequence[Sent], *, differences: Callable[[Host], 
     for host, ids in zip(two.hosts, of_host, strict=True):
         host.stack.postfix.wait_for(ids, _SECONDS)
         assert {copy.queue_id for copy in host.stack.postfix.mailboxes.files(SALES)} == ids, host.instance
-    try:
-        wait_until("the journals to be recorded", lambda: not any(map(waiting, two.hosts)), _SECONDS, 0.05)
-        assert [put_aside(host) for host in two.hosts] == [[], []]
-        wait_until("confirmation", lambda: not two.query("SELECT 1 FROM arrival WHERE acceptance = 'pending'"), 60, 0.1)
-    except BaseException:
-        print(last_words(two))
-        raise
+    settle(two)
     recorded = Counter(two.query("SELECT instance, queue_id, acceptance FROM arrival"))
     expected = {(two.hosts[mail.host].instance, mail.queue_id, "confirmed") for mail in sent}
     assert recorded == Counter(expected), f"recorded {recorded.total()}, sent {len(sent)}"
     assert [differences(host) for host in two.hosts] == [[], []]
+
+
+def settle(two: TwoHosts) -> None:
+    """Wait until all that was journaled is recorded and confirmed; nothing may have been put aside."""
+    try:
+        wait_until("the journals to be recorded", lambda: not any(map(waiting, two.hosts)), _SECONDS, 0.05)
+        assert [put_aside(host) for host in two.hosts] == [[], []]
+        wait_until(
+            "confirmation", lambda: not two.query("SELECT 1 FROM arrival WHERE acceptance = 'pending'"), _SECONDS, 0.1
+        )
+    except BaseException:
+        print(last_words(two))
+        raise
 
 
 def waiting(host: Host) -> list[str]:
