@@ -59,7 +59,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def seconds_by_name(processes: Iterable[tuple[int, str]]) -> dict[str, float]:
-    """Sum processor seconds of (pid, name) by program: ours by their command (milter, sync, …), rspamd, and Postfix's as one.
+    """Sum processor seconds of (pid, name) by program: ours by their command (milter, sync, …), rspamd, the bare milter, and Postfix's as one.
 
     Postfix replaces its processes after a hundred mails; what the old ones used is counted at its master.
     """
@@ -68,7 +68,7 @@ def seconds_by_name(processes: Iterable[tuple[int, str]]) -> dict[str, float]:
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
             last = words[-1].decode("utf-8", "replace")
-            program = last if last in _PROGRAMS else name if name == "rspamd" else "postfix"
+            program = last if last in _PROGRAMS else name if name in ("rspamd", "bare") else "postfix"
             found[program] += processor_seconds(pid)
         except OSError:
             continue  # it ended meanwhile

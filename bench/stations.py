@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Postfix in each set-up that is compared, all up side by side: none, tradepost, rspamd.  smtp-sink takes what they deliver."""
+"""Postfix in each set-up that is compared, all up side by side: none, a bare pymilter, tradepost, rspamd.  smtp-sink takes what they deliver."""
 
 import re
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from postfix.sandbox.private_redis import PrivateRedis
 from postfix.sandbox.processes import Program, find_program, free_port, processes_in, wait_until
 from postfix.sandbox.service_stack import ServiceStack
 
-KINDS = ("none", "unix", "inet", "worker", "rspamd")
+KINDS = ("none", "bare", "unix", "inet", "worker", "rspamd")
 _RECORDING = ("worker", "redis")
 _MILTER = "{{ {address}, connect_timeout=2s, command_timeout=8s, content_timeout=12s, default_action=accept }}"
 _LOG_SECONDS = 3  # the milter may write its line after Postfix has its answer
@@ -48,7 +49,7 @@ class Sink:
 class Station:
     """One Postfix in one set-up; use as a context manager, as root.
 
-    `kind`: none (no milter), unix or inet (tradepost, worker stopped), worker (tradepost on a unix socket, worker and SQLite
+    `kind`: none (no milter), bare (a pymilter that adds two fields, unix socket), unix or inet (tradepost, worker stopped), worker (tradepost on a unix socket, worker and SQLite
     beside it), redis (the same with Redis between them: shipper, stream and directory), rspamd (unix socket).
     """
 
@@ -58,6 +59,7 @@ class Station:
         self._stack = ExitStack()
         self._services: ServiceStack | None = None
         self._rspamd: PrivateRspamd | None = None
+        self._bare: Program | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -74,6 +76,7 @@ class Station:
             "none": [],
             "inet": [_MILTER.format(address=f"inet:127.0.0.1:{port}")],
             "rspamd": [_MILTER.format(address="unix:rspamd/milter.sock")],
+            "bare": [_MILTER.format(address="unix:bare/milter.sock")],
         }.get(self.kind, ["tradepost"])
         parameters = {"virtual_transport": f"smtp:[127.0.0.1]:{self._sink.port}", "smtp_tls_security_level": "none"}
         self.postfix = stack.enter_context(
@@ -85,6 +88,8 @@ class Station:
             folder = self.postfix.folder / "rspamd"
             folder.mkdir()
             self._rspamd = stack.enter_context(PrivateRspamd(folder, self.postfix.site.queue / "rspamd"))
+        elif self.kind == "bare":
+            self._start_bare(stack)
         elif self.kind != "none":
             # The worker is what keeps the directory fresh; without it all would be unknown after five minutes.
             settings: dict[str, dict[str, object]] = {"directory": {"stale_after_seconds": 86400}}
@@ -100,6 +105,17 @@ class Station:
             )
             if self.kind not in _RECORDING:
                 self._services.stop("sync")
+
+    def _start_bare(self, stack: ExitStack) -> None:
+        folder = self.postfix.site.queue / "bare"
+        folder.mkdir()
+        socket = folder / "milter.sock"
+        script = Path(__file__).with_name("bare_milter.py")
+        command = [sys.executable, str(script), str(socket)]
+        self._bare = Program("bare", command, self.postfix.folder / "bare.log", folder=self.postfix.folder)
+        stack.callback(self._bare.kill)
+        self._bare.start()
+        wait_until("the bare milter", socket.exists, 15)
 
     @property
     def services(self) -> ServiceStack:
@@ -126,6 +142,8 @@ class Station:
         """Return how many mails the milter has answered so far, by its log."""
         if self._rspamd is not None:
             return self._rspamd.scanned()
+        if self._bare is not None:
+            return self._bare.log.read_bytes().count(b"+")
         return len(self.eom_milliseconds()) if self._services is not None else 0
 
     def eom_milliseconds(self) -> list[float]:
@@ -136,6 +154,8 @@ class Station:
     def processor_seconds(self) -> dict[str, float]:
         """Return the processor seconds that each program of this station has used: postfix, milter, sync, rspamd."""
         processes = list(processes_in(self.postfix.folder).items())
+        if self._bare is not None:
+            processes = [(pid, "bare" if pid == self._bare.pid else name) for pid, name in processes]
         if self._rspamd is not None:
             # It writes its title over its environment, by which a sandbox's processes are known.
             processes += [(pid, "rspamd") for pid in (self._rspamd.pid, *children_of(self._rspamd.pid))]
