@@ -8,10 +8,10 @@ before the commit, for people and pools, by their id, and for the numbers of the
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import Connection, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Connection, Select, select
 
 from crm_sync.advisory_locks import hold_keys
+from crm_sync.key_lists import among_keys
 from crm_sync.letters import Letter
 from crm_sync.lookups import Wanted
 from crm_sync.matching import is_human, makes_lead
@@ -19,6 +19,9 @@ from crm_sync.models.customers import ContactAddress, CustomerDomain
 from tradepost.party import find_party
 from tradepost.policy import Policy
 from tradepost.verdict import Direction
+
+_ADDRESSES = select(ContactAddress.address_key).where(among_keys(ContactAddress.address_key))
+_DOMAINS = select(CustomerDomain.domain).where(among_keys(CustomerDomain.domain))
 
 
 def lock_batch(connection: Connection, policy: Policy, letters: Sequence[Letter], wanted: Wanted) -> None:
@@ -35,8 +38,8 @@ def lock_batch(connection: Connection, policy: Policy, letters: Sequence[Letter]
             domains.add(domain)
     # A domain or address that is known stays known, and recording never changes whose it is: a big customer's mail
     # may be recorded by several at a time.
-    keys.update(f"address {key}" for key in addresses - _known(connection, ContactAddress.address_key, addresses))
-    keys.update(f"domain {key}" for key in domains - _known(connection, CustomerDomain.domain, domains) - {""})
+    keys.update(f"address {key}" for key in addresses - _known(connection, _ADDRESSES, addresses))
+    keys.update(f"domain {key}" for key in domains - _known(connection, _DOMAINS, domains) - {""})
     hold_keys(connection, keys)
 
 
@@ -52,5 +55,5 @@ def _newcomers(policy: Policy, letter: Letter) -> Iterator[tuple[str, str]]:
             yield party.address, party.company if makes_lead(direction, letter.labels, party.address) else ""
 
 
-def _known(connection: Connection, column: InstrumentedAttribute[str], keys: Collection[str]) -> set[str]:
-    return set(connection.scalars(select(column).where(column.in_(keys)))) if keys else set()
+def _known(connection: Connection, question: Select[str], keys: Collection[str]) -> set[str]:
+    return set(connection.scalars(question, {"keys": keys})) if keys else set()

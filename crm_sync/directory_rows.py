@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVarTuple
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_sync.advisory_locks import DIRECTORY_CHANGES, hold_for_transaction
 from crm_sync.bulk_rows import insert_rows
+from crm_sync.key_lists import among_keys
 from crm_sync.models.base import table
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
@@ -58,11 +59,8 @@ class _Question(Generic[*_Columns]):
             yield from page
 
 
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-
-
 def _question(statement: Select[*_Columns], key: InstrumentedAttribute[Any]) -> _Question[*_Columns]:
-    return _Question(statement, statement.where(key.in_(_KEYS)))
+    return _Question(statement, statement.where(among_keys(key)))
 
 
 _ADDRESSES = _question(
@@ -98,16 +96,16 @@ _THREADS = _question(
 _LOADS = _question(select(Person.email, Person.open_conversations).order_by(Person.id), Person.id)
 _PARTICIPANTS = (
     select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
-    .where(ConversationParticipant.conversation_id.in_(_KEYS))
+    .where(among_keys(ConversationParticipant.conversation_id))
     .order_by(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
 )
 _POOLS = (
     select(ConversationPool.conversation_id, Pool.name)
     .join(Pool, Pool.id == ConversationPool.pool_id)
-    .where(ConversationPool.conversation_id.in_(_KEYS))
+    .where(among_keys(ConversationPool.conversation_id))
     .order_by(Pool.position.desc(), Pool.id.desc())
 )
-_THREADS_OF_CONVERSATIONS = select(MessageAnchor.id_digest).where(MessageAnchor.conversation_id.in_(_KEYS))
+_THREADS_OF_CONVERSATIONS = select(MessageAnchor.id_digest).where(among_keys(MessageAnchor.conversation_id))
 
 
 @dataclass(slots=True)

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
+from sqlalchemy import Connection, select
 
+from crm_sync.key_lists import among_keys
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from crm_sync.models.mail import Arrival, Message
@@ -17,11 +17,12 @@ from crm_sync.models.mail import Arrival, Message
 _MERGES_FOLLOWED = 10
 
 # Built once: putting a statement together costs more than asking it.  Each is asked with a list of `keys`.
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-_ENTRIES = select(Arrival.entry_id).where(Arrival.entry_id.in_(_KEYS))
-_MESSAGES = select(Message.content_key, Message.id, Message.conversation_id).where(Message.content_key.in_(_KEYS))
-_CARRIERS = select(Message.id_digest, Message.conversation_id, Message.has_id_clash).where(Message.id_digest.in_(_KEYS))
-_ANCHORS = select(MessageAnchor.id_digest, MessageAnchor.conversation_id).where(MessageAnchor.id_digest.in_(_KEYS))
+_ENTRIES = select(Arrival.entry_id).where(among_keys(Arrival.entry_id))
+_MESSAGES = select(Message.content_key, Message.id, Message.conversation_id).where(among_keys(Message.content_key))
+_CARRIERS = select(Message.id_digest, Message.conversation_id, Message.has_id_clash).where(
+    among_keys(Message.id_digest)
+)
+_ANCHORS = select(MessageAnchor.id_digest, MessageAnchor.conversation_id).where(among_keys(MessageAnchor.id_digest))
 _CONVERSATIONS = (
     select(
         Conversation.id,
@@ -33,26 +34,26 @@ _CONVERSATIONS = (
         Conversation.last_in_at,
         Conversation.last_out_at,
     )
-    .where(Conversation.id.in_(_KEYS), Conversation.merged_into.is_(None))
+    .where(among_keys(Conversation.id), Conversation.merged_into.is_(None))
     .order_by(Conversation.id)
     .with_for_update(key_share=True)
 )
 _PARTICIPANTS = select(ConversationParticipant.conversation_id, ConversationParticipant.address_key).where(
-    ConversationParticipant.conversation_id.in_(_KEYS)
+    among_keys(ConversationParticipant.conversation_id)
 )
 _POOLS = select(ConversationPool.conversation_id, ConversationPool.pool_id).where(
-    ConversationPool.conversation_id.in_(_KEYS)
+    among_keys(ConversationPool.conversation_id)
 )
 _CONTACTS = (
     select(ContactAddress.address_key, Contact.id, Contact.customer_id)
     .join(Contact, Contact.id == ContactAddress.contact_id)
-    .where(ContactAddress.address_key.in_(_KEYS))
+    .where(among_keys(ContactAddress.address_key))
 )
-_DOMAINS = select(CustomerDomain.domain, CustomerDomain.customer_id).where(CustomerDomain.domain.in_(_KEYS))
+_DOMAINS = select(CustomerDomain.domain, CustomerDomain.customer_id).where(among_keys(CustomerDomain.domain))
 _CUSTOMERS = (
     select(Customer.id, Customer.public_id, Customer.scope_id, Customer.kind, Customer.grade, Scope.owner_id)
     .join(Scope, Scope.id == Customer.scope_id)
-    .where(Customer.id.in_(_KEYS))
+    .where(among_keys(Customer.id))
 )
 
 
