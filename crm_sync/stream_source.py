@@ -30,13 +30,17 @@ from tradepost.mail_stream import (
 )
 from tradepost.metrics import Stage, count_failure, count_shunted, report_stream
 from tradepost.patience import Patience
-from tradepost.redis_link import REDIS_FAILURES, RedisClient, open_redis
+from tradepost.redis_link import REDIS_FAILURES, RedisClient, open_redis, reason_of
 from tradepost.settings import RedisSettings, Settings
 
 log = logging.getLogger("tradepost.crm_sync")
 
 # Longer than any batch takes; a worker that holds entries longer (its database is away) is not harmed: both record once.
 _CLAIM_IDLE_SECONDS = 60.0
+# What we took over and do not hold yet stands among what we hold.
+_LOOKED_THROUGH = 1000
+# A command blocks for less than a client waits for its answer (open_redis).
+_BLOCK_SECONDS = 2.0
 # A worker that dies takes down its whole batch.  What came so often is tried alone, so that its neighbours are innocent...
 _SUSPECT_DELIVERIES = 2
 # ... and what came so often is given up: each of its last deliveries ended with the worker's death.
@@ -134,7 +138,9 @@ class StreamSource:
         """Wait in Redis, which answers as soon as something comes."""
         if self._patience.seconds_left:
             self._stop.wait(min(seconds, self._patience.seconds_left))
-        elif not self._ready and not self._guarded(lambda: self._fetch(max(1, int(seconds * 1000)))):
+        elif not self._ready and not self._guarded(
+            lambda: self._fetch(max(1, int(min(seconds, _BLOCK_SECONDS) * 1000)))
+        ):
             self._stop.wait(seconds)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
@@ -173,6 +179,8 @@ class StreamSource:
     def close(self) -> None:
         """Write what is owed if Redis is there, and disconnect."""
         self._guarded(self._settle)
+        if self._stop.is_set():
+            self._guarded(self._uncount)
         if self._client is not None:
             self._client.close()
         if self._slot is not None:
@@ -185,7 +193,7 @@ class StreamSource:
             try:
                 data = unpack_pieces(shipment, self._pieces(item))
             except REDIS_FAILURES as error:
-                raise SourceUnreachable(f"Redis does not serve: {error}; its mail waits") from error
+                raise SourceUnreachable(f"Redis does not serve: {reason_of(error)}; its mail waits") from error
         else:
             data = unpack(shipment)
         end = data.find(b"\n", 0, HEAD_LIMIT) + 1
@@ -197,11 +205,26 @@ class StreamSource:
         while (piece := self._client.lindex(key, number)) is not None:
             number += 1
             yield piece
-        if number == 0:
+        # What is missing at the end went while it was read, and is not damage: a mail with damage would become a dead letter.
+        if number == 0 or self._client.llen(key) != number:
             # The host finds that it is no longer in the stream, and ships it again.
             self._let_go(item.entry_id)
             self._drop(item.stream_ids)
             raise FileNotFoundError(f"{item.entry_id}: its bytes are gone from Redis")
+
+    def _uncount(self) -> None:
+        """We were told to stop: that a mail was with us is not to look as if it had killed us."""
+        if not self._held_ids:
+            return
+        found = self._client.xpending_range(
+            self._keys.mail, GROUP, "-", "+", _LOOKED_THROUGH + len(self._held_ids), consumername=self._consumer
+        )
+        before = defaultdict[int, list[bytes]](list)
+        for item in found:
+            if item["message_id"] in self._held_ids:
+                before[max(0, item["times_delivered"] - 1)].append(item["message_id"])
+        for times, stream_ids in before.items():
+            self._client.xclaim(self._keys.mail, GROUP, self._consumer, 0, stream_ids, retrycount=times, justid=True)
 
     # Failures around us
 
@@ -220,7 +243,7 @@ class StreamSource:
             # An answer may have been lost on its way to us, with entries in it.
             self._has_own = True
             self._has_group = False
-            self._fail(f"Redis does not serve: {error}; mail waits on its hosts")
+            self._fail(f"Redis does not serve: {reason_of(error)}; mail waits on its hosts")
             return False
         self._patience.succeed("Redis serves again")
         return True
@@ -377,8 +400,8 @@ class StreamSource:
         if stream_ids:
             pipe.xack(self._keys.mail, GROUP, *stream_ids)
             pipe.xdel(self._keys.mail, *stream_ids)
-        if bodies:
-            pipe.unlink(*bodies)
+        for body in bodies:  # a cluster's pipeline takes one key at a time
+            pipe.unlink(body)
 
     def _measure(self) -> None:
         length = int(self._client.xlen(self._keys.mail))

@@ -15,6 +15,7 @@ in the transaction that writes its acknowledgement.  All of it may be lost at an
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO
 
 import zstandard
@@ -162,7 +163,9 @@ def unpack(shipment: Shipment) -> bytes:
 def unpack_pieces(shipment: Shipment, pieces: Iterable[bytes]) -> bytes:
     """Return the journal entry of a body.  Raises BadShipment; takes no more memory than announced and a piece."""
     found = bytearray()
-    source: Any = _Pieces(pieces)  # read() is all that is asked of it
+    # A frame is hardly larger than what it holds: who sends more pieces wants to keep us reading.
+    most = shipment.octets // PIECE_OCTETS + 2
+    source: Any = _Pieces(islice(pieces, most))  # read() is all that is asked of it
     try:
         with zstandard.ZstdDecompressor(max_window_size=_WINDOW_LIMIT).stream_reader(source) as reader:
             while chunk := reader.read(1 << 20):

@@ -23,7 +23,7 @@ from tradepost.redis_url import (
 )
 from tradepost.settings import RedisSettings
 
-__all__ = ["REDIS_FAILURES", "RedisClient", "RedisRefused", "key_of", "open_redis", "shown_address"]
+__all__ = ["REDIS_FAILURES", "RedisClient", "RedisRefused", "key_of", "open_redis", "reason_of", "shown_address"]
 
 RedisClient = redis.Redis | redis.RedisCluster
 # A cluster's pipeline says in a class of its own that no node answers.
@@ -88,3 +88,9 @@ def open_redis(
         return redis.Redis(unix_socket_path=address.path, **common, **login)
     host, port = address.hosts[0]
     return redis.Redis(host=host, port=port, db=address.database, **common, **login)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what Redis or redis-py says, for a log: without the command of a pipeline, whose words may be somebody's mail."""
+    command, divider, reason = str(error).rpartition(" of pipeline caused error: ")
+    return reason if divider and command.startswith("Command #") else str(error)

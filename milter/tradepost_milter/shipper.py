@@ -8,6 +8,7 @@ one shipment: recording is idempotent by entry id.
 
 import logging
 import os
+import re
 import secrets
 import threading
 import time
@@ -35,7 +36,7 @@ from tradepost.mail_stream import (
 )
 from tradepost.metrics import Shipped, Stage, count_failure, count_shipped, report_shipper
 from tradepost.patience import Patience
-from tradepost.redis_link import REDIS_FAILURES, RedisClient
+from tradepost.redis_link import REDIS_FAILURES, RedisClient, reason_of
 from tradepost.settings import RedisSettings
 
 log = logging.getLogger("tradepost.shipper")
@@ -54,11 +55,16 @@ _ASKED_AT_ONCE = 200
 # A body is written in several commands; one that no shipment ever named goes by itself.
 _DRAFT_SECONDS = 3600
 
-# KEYS: mail, sent, body or none.  ARGV: per shipment its entry id, bytes held, nonce, the stream id it replaces, number of
-# fields and values, those.  Returns the stream ids and the number of shipments so far.  XADD stands first: it is what a
-# full Redis refuses, and nothing must have been changed then.
+# KEYS: mail, sent, body or none.  ARGV: pieces of the body, then per shipment its entry id, bytes held, nonce, the stream id
+# it replaces, number of fields and values, those.  Returns the stream ids and the number of shipments so far.  XADD stands
+# first: it is what a full Redis refuses, and nothing must have been changed then.  A body that lost pieces on the way
+# (emptied, failed over in between) is not shipped: it would arrive damaged.
 _SHIP = """
-local ids, at = {}, 1
+if KEYS[3] and redis.call('LLEN', KEYS[3]) ~= tonumber(ARGV[1]) then
+  redis.call('UNLINK', KEYS[3])
+  return redis.error_reply('ERR it lost pieces of a large mail that was being shipped')
+end
+local ids, at = {}, 2
 while at <= #ARGV do
   local entry, held, nonce, before, count = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
   local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 5, at + 4 + count))
@@ -152,14 +158,14 @@ class Shipper:
         if not self._patience.seconds_left:
             try:
                 moved = self._advance()
-                self._served_at = time.time() if self._client is not None else None
+                self._served_at = time.time()
                 self._patience.succeed("Redis answers again: shipping goes on")
             except redis.exceptions.OutOfMemoryError:
                 self._look_anew()
                 self._fail("Redis is full (maxmemory): nothing is shipped, this host's journal keeps the mail")
             except REDIS_FAILURES as error:
                 self._is_sure = False  # what was asked last may have been done
-                self._fail(f"Redis does not serve: {error}; this host's journal keeps the mail")
+                self._fail(f"Redis does not serve: {reason_of(error)}; this host's journal keeps the mail")
             except OSError as error:
                 self._is_sure = False
                 self._fail(f"{error.filename or self._journal.root}: {error.strerror or error}; the mail stays there")
@@ -372,23 +378,24 @@ class Shipper:
         """Ship an entry by pieces: neither this process nor a command of Redis' ever holds it whole."""
         nonce = secrets.token_hex(8)
         key = self._keys.body(entry_id, nonce)
-        held = 0
+        held = pieces = 0
         octets = os.fstat(file.fileno()).st_size
         for piece in pack_pieces(file, octets):
             held += len(piece)
+            pieces += 1
             with self._client.pipeline(transaction=True) as pipe:
                 pipe.rpush(key, piece)
                 pipe.expire(key, _DRAFT_SECONDS)
                 pipe.execute()
-        return self._ship_now([Shipment(entry_id, self._instance, octets, nonce=nonce)], held)
+        return self._ship_now([Shipment(entry_id, self._instance, octets, nonce=nonce)], held, pieces)
 
-    def _ship_now(self, shipments: Sequence[Shipment], held: int = 0) -> int:
-        """Hand over inline shipments, or one body of which Redis holds `held` bytes."""
+    def _ship_now(self, shipments: Sequence[Shipment], held: int = 0, pieces: int = 0) -> int:
+        """Hand over inline shipments, or one body of which Redis holds `held` bytes in `pieces`."""
         if not shipments:
             return 0
         keys = [self._keys.mail, self._keys.sent(self._instance)]
         keys += [self._keys.body(item.entry_id, item.nonce) for item in shipments if item.nonce]
-        arguments: list[str | bytes | int] = []
+        arguments: list[str | bytes | int] = [pieces]
         for item in shipments:
             before = self._sent.get(item.entry_id)
             if before is not None and before.nonce:
@@ -433,10 +440,15 @@ def _count(value: bytes | None) -> int:
     return int(value) if value is not None and value.isdigit() else 0
 
 
+_STREAM_ID = re.compile(rb"[0-9]{1,19}-[0-9]{1,19}")  # another one, Redis would decline to look for
+
+
 def _read_sent(value: bytes, now_at: float, now: float) -> _Sent | None:
     """Read a line of `sent`; `now_at` is the server's Unix time, `now` our monotonic one.  None: it is no such line."""
     try:
         stream_id, octets, nonce = value.split(b" ")
+        if not _STREAM_ID.fullmatch(stream_id) or not octets.isdigit():
+            return None
         age = now_at - _order(stream_id)[0] / 1000
         return _Sent(stream_id, int(octets), nonce.decode("ascii"), now - max(0.0, age))
     except ValueError:

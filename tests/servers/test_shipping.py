@@ -101,16 +101,56 @@ def test_a_large_entry_travels_in_pieces(host: Host, look: Any) -> None:
     assert look.keys("*body*") == []
 
 
+def test_a_body_that_lost_a_piece_on_its_way_is_not_shipped(host: Host, look: Any) -> None:
+    """As when Redis is emptied or fails over between two pieces: a worker would take the rest for damage."""
+
+    class LosesTheLastPiece(Shipper):
+        def _ship_now(self, shipments: Any, held: int = 0, pieces: int = 0) -> int:
+            if held:
+                look.rpop(look.keys("*body*")[0])
+            return super()._ship_now(shipments, held, pieces)
+
+    raw = random.Random(3).randbytes(PIECE_OCTETS * 2)
+    entry = host.post(raw)
+    assert host.shipper(LosesTheLastPiece).step() == 0
+    assert look.keys("*") == []
+    host.shipper().step()
+    [item] = host.source().take()
+    assert (item.entry_id, item.open().raw()) == (entry, raw)
+
+
+def test_a_body_that_goes_while_it_is_read_is_gone_not_damaged(host: Host, look: Any) -> None:
+    entry = host.post(random.Random(4).randbytes(PIECE_OCTETS * 2))
+    shipper, source = host.shipper(), host.source()
+    shipper.step()
+    [item] = source.take()
+    reader: Any = source
+    ask = reader._client.lindex
+
+    def ask_and_empty(key: str, number: int) -> Any:
+        found = ask(key, number)
+        look.flushall()
+        return found
+
+    reader._client.lindex = ask_and_empty
+    with pytest.raises(FileNotFoundError):
+        item.open()
+    reader._client.lindex = ask
+    host.later(shipper, steps=3)
+    assert list(host.journal.failures()) == []
+    assert record(source) == [entry]
+
+
 class DiesAfterShipping(Shipper):
-    def _ship_now(self, shipments: Any, held: int = 0) -> int:
-        super()._ship_now(shipments, held)
+    def _ship_now(self, shipments: Any, held: int = 0, pieces: int = 0) -> int:
+        super()._ship_now(shipments, held, pieces)
         if shipments:
             raise Killed
         return 0
 
 
 class DiesBeforeShipping(Shipper):
-    def _ship_now(self, shipments: Any, held: int = 0) -> int:
+    def _ship_now(self, shipments: Any, held: int = 0, pieces: int = 0) -> int:
         if shipments:
             raise Killed
         return 0
@@ -349,10 +389,11 @@ def test_an_acknowledgement_of_something_else_removes_nothing(host: Host, look: 
     assert list(host.journal.failed.iterdir()) == []
 
 
-def test_a_spoilt_list_of_what_is_in_flight_stops_nobody(host: Host, look: Any) -> None:
+@pytest.mark.parametrize("line", ["x", "99999999999999999999-0 5 ", "1- 5 ", "1-1 -5 "])
+def test_a_spoilt_list_of_what_is_in_flight_stops_nobody(host: Host, look: Any, line: str) -> None:
     entry = host.post()
     sent = host.keys.sent(host.instance)
-    look.hset(sent, mapping={"#": "many", entry: "x", "../../x": "1-1 5 ", b"\xff": b"\xff"})
+    look.hset(sent, mapping={"#": "many", entry: line, "../../x": "1-1 5 ", b"\xff": b"\xff"})
     shipper = host.shipper()
     shipper.step()
     assert look.hlen(sent) == 2
@@ -436,6 +477,44 @@ def test_what_was_not_recorded_is_handed_out_again_without_a_delivery(host: Host
     assert [item["times_delivered"] for item in pending] == [1]
 
 
+def test_workers_that_are_told_to_stop_were_not_killed_by_their_mail(host: Host, look: Any) -> None:
+    """The database is away and the host restarted again and again: no mail becomes a dead letter for that."""
+    entries = [host.post() for _ in range(3)]
+    host.shipper().step()
+    for _ in range(8):
+        stop = threading.Event()
+        source = host.source(stop=stop)
+        assert sorted(item.entry_id for item in source.take()) == entries
+        stop.set()
+        source.close()
+    assert sorted(record(host.source())) == entries
+    assert look.keys("*done*") == [host.keys.done(host.instance).encode()]
+    host.later(host.shipper())
+    assert list(host.journal.failures()) == []
+
+
+def test_a_long_pause_between_looks_does_not_block_longer_than_a_client_waits(host: Host) -> None:
+    source = host.source()
+    began_at = time.monotonic()
+    source.wait(60)
+    entry = host.post()
+    host.shipper().step()
+    assert time.monotonic() - began_at < 20
+    assert record(source) == [entry]  # nothing failed meanwhile
+
+
+def test_what_redis_declines_is_said_without_the_mail(host: Host, look: Any, caplog: pytest.LogCaptureFixture) -> None:
+    look.acl_setuser("blind", enabled=True, nopass=True, categories=["+@all"], commands=["-rpush"], keys=["*"])
+    host.settings = host.settings.model_copy(update={"username": "blind", "url": host.url})
+    host.post(b"secret words\r\n" * 60_000 + random.Random(7).randbytes(INLINE_OCTETS))
+    with caplog.at_level("WARNING"):
+        assert host.shipper().step() == 0
+    look.acl_deluser("blind")
+    assert "Redis does not serve: " in caplog.text
+    assert "permission" in caplog.text
+    assert "RPUSH" not in caplog.text.replace("'rpush'", "")
+
+
 def test_an_entry_that_kills_its_workers_becomes_a_dead_letter_and_its_neighbours_are_recorded(host: Host) -> None:
     entries = [host.post() for _ in range(8)]
     poison = entries[3]
@@ -511,6 +590,19 @@ def test_a_bomb_in_pieces_is_unpacked_no_further_than_announced(host: Host, look
     [item] = host.source().take()
     with pytest.raises(BadShipment, match="another number of bytes"):
         item.open()
+
+
+def test_a_body_of_endless_pieces_is_not_read_to_its_end(host: Host, look: Any) -> None:
+    entry = host.post()
+    nonce = "0" * 16
+    empty_frame = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"void"  # zstd skips it
+    look.rpush(host.keys.body(entry, nonce), *([empty_frame] * 1000))
+    look.xadd(host.keys.mail, {"id": entry, "host": host.instance, "octets": 300_000, "body": nonce})
+    [item] = host.source().take()
+    look.config_resetstat()
+    with pytest.raises(BadShipment):
+        item.open()
+    assert look.info("commandstats")["cmdstat_lindex"]["calls"] <= 2
 
 
 def test_entries_that_are_none_of_ours_are_dropped_and_stop_nobody(host: Host, look: Any) -> None:
@@ -665,4 +757,11 @@ def test_over_a_cluster_all_keys_lie_in_one_slot(tmp_path: Path) -> None:
         host.later(shipper, seconds=host.settings.reship_seconds + 1, steps=2)
         assert host.journal.waiting() == []
         assert emptied(look, host.keys, host.instance)
+        large = [host.post(random.Random(number).randbytes(INLINE_OCTETS * 2)) for number in range(2)]
+        host.later(shipper, steps=3)
+        assert [item.entry_id for item in source.take()] == large
+        look.config_set("maxmemory", 1)
+        source.acknowledge(large)  # can't be said, but two bodies are freed
+        assert look.keys("*body*") == []
+        look.config_set("maxmemory", 0)
         host.close()
