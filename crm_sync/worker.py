@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from crm_sync.blobs import BlobStore
+from crm_sync.blobs import BlobError, BlobStore
 from crm_sync.database import Database, DatabaseConflict, DatabaseError, DatabaseUnavailable
 from crm_sync.letters import Letter, ReadMessage, read_letter
 from crm_sync.models.mail import Arrival
@@ -37,8 +37,9 @@ _DIRECTORY_REST_SECONDS = 5.0
 _REPORT = timedelta(seconds=5)
 # These say that something around us failed: the entry is as good as before, and is tried again after a restart.
 _INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError)
-# These of them pass by themselves: the worker waits for it, anything else an administrator must mend.
-_PASSING = (DatabaseUnavailable, SourceUnreachable)
+# These of them pass by themselves (a blob store out of room too): the worker waits for it, anything else an administrator
+# must mend.
+_PASSING = (DatabaseUnavailable, SourceUnreachable, BlobError)
 _LONGEST_REST_SECONDS = 30.0
 # Another worker was in the way; each of them gives in now and then.
 _CONFLICTS = 10
@@ -93,7 +94,7 @@ class Worker:
     def run(self) -> None:
         """Serve until told to stop: what was read is finished, committed and acknowledged first.
 
-        What passes by itself (a database or Redis that is away) is waited for.  Raises Refusal for what an administrator
+        What passes by itself (a database or Redis that is away, a full disk) is waited for.  Raises Refusal for what an administrator
         must mend; the journal keeps all.
         """
         while not self._stop.is_set():

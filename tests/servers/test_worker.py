@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from crm_sync.letters import Letter
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.projector import Projector
 from crm_sync.worker import Worker
+from postfix.sandbox.processes import wait_until
 from tradepost.directory import DirectoryError
 from tradepost.journal import Journal
 from tradepost.settings import WorkerSettings
@@ -176,7 +178,34 @@ def test_a_deleted_database_ends_the_worker_and_keeps_the_mail(on_file: MailRoom
     assert list(on_file.journal.failures()) == []
 
 
-def test_a_blob_store_that_can_not_be_written_ends_the_worker_before_the_commit(room: MailRoom) -> None:
+def test_a_blob_store_that_can_not_be_written_is_waited_for(
+    room: MailRoom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that ended would be started anew each time, until the stream took its mail for what kills it."""
+    monkeypatch.setattr("crm_sync.worker._LONGEST_REST_SECONDS", 0.05)
+    entry = room.post(Mail())
+    folder = room.blobs.root
+    folder.rename(folder.with_name("aside"))
+    folder.write_text("a file stands where the folder was")
+    worker = room.new_worker()
+    running = threading.Thread(target=worker.run)
+    running.start()
+    try:
+        wait_until("a warning", lambda: "attachments can't be stored" in caplog.text, 20)
+        assert running.is_alive()
+        assert room.journal.waiting() == [entry]
+        folder.unlink()
+        folder.with_name("aside").rename(folder)
+        wait_until("the record", lambda: not room.journal.waiting(), 20)
+    finally:
+        room.stop.set()
+        running.join(timeout=20)
+        worker.close()
+    with room.looking() as look:
+        assert look.message(entry)
+
+
+def test_a_blob_store_that_can_not_be_written_hinders_the_commit(room: MailRoom) -> None:
     entry = room.post(Mail())
     folder = room.blobs.root
     shutil.rmtree(folder)
