@@ -141,7 +141,7 @@ class RedisLines:
             else:
                 self._lines -= 1
                 line.close()
-            self._changed.notify()
+            self._changed.notify_all()  # one alone might be the opener, and who waits for a line would wait in vain
 
     def _drop(self, line: "Line", count: Callable[[], None], error: Exception | None) -> None:
         line.close()

@@ -30,6 +30,7 @@ from tradepost.local_directory import LocalDirectory
 from tradepost.policy import Policy
 from tradepost.redis_directory import RedisDirectory
 from tradepost.redis_directory_writer import RedisDirectoryWriter
+from tradepost.redis_lines import MOST_LINES, RedisLines
 from tradepost.redis_link import key_of, open_redis
 from tradepost.settings import RedisSettings, load_settings
 
@@ -373,6 +374,31 @@ def test_one_late_answer_does_not_silence_redis(
     assert reader.fetch([ANN]) is UNKNOWN
     time.sleep(0.2)
     assert answers(reader)
+
+
+def test_a_line_that_comes_free_wakes_who_waits_for_one(settings: RedisSettings) -> None:
+    """Not the opener of lines, which has waited longer and needs none."""
+    lines = RedisLines(lambda: open_redis(settings, timeout_seconds=1.0), "x", lambda _: None, name="redis")
+    try:
+        held = [lines._take(time.monotonic() + 5) for _ in range(MOST_LINES)]
+        wait_until("an idle opener", lambda: len(lines._changed._waiters) == 1, 5)  # type: ignore[attr-defined]
+        took: list[float] = []
+
+        def ask() -> None:
+            began_at = time.monotonic()
+            lines.ask(began_at + 5, "PING")
+            took.append(time.monotonic() - began_at)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until("a call", lambda: len(lines._changed._waiters) == 2, 5)  # type: ignore[attr-defined]
+        lines._give_back(held.pop())
+        asking.join(timeout=10)
+        assert took[0] < 1
+        for line in held:
+            lines._give_back(line)
+    finally:
+        lines.close()
 
 
 def test_scripts_that_redis_forgot_are_sent_again(
