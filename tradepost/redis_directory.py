@@ -118,7 +118,9 @@ class RedisDirectory:
             return self._read_facts(keys)
         except _Unanswered as unanswered:
             count_unknown(unanswered.cause)
-            return UNKNOWN
+        except ValueError as error:
+            self._count_spoilt("fetch", error)
+        return UNKNOWN
 
     def claim(self, key: str, value: str, ttl_seconds: float) -> str | Unknown:
         own_key = self._own_key(claim_key(key))
@@ -129,11 +131,15 @@ class RedisDirectory:
                 (self._keys.mark, own_key),
                 (self._keys.generations, value.encode(), _milliseconds(ttl_seconds)),
             )
+            holder = bytes(held).decode()
         except _Unanswered as unanswered:
             count_unknown(unanswered.cause)
             return UNKNOWN
+        except ValueError as error:
+            self._count_spoilt("claim", error)
+            return UNKNOWN
         self._remember(own_key, held, left_ms / 1000)
-        return bytes(held).decode()
+        return holder
 
     def next_turn(self, key: str) -> int | Unknown:
         try:
@@ -284,6 +290,11 @@ class RedisDirectory:
 
     def _own_key(self, key: str) -> str:
         return self._keys.own + storable(key)
+
+    def _count_spoilt(self, stage: str, error: ValueError) -> None:
+        """Something that tradepost never writes stands there."""
+        self._tell(stage, error)
+        count_unknown(Unanswered.ERROR)
 
     def _tell(self, stage: str, error: Exception) -> None:
         now = time.monotonic()

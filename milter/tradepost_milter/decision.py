@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
+
 from tradepost.analysis import Analyst
 from tradepost.directory import (
     UNKNOWN,
@@ -161,6 +163,17 @@ class Decider:
         found = self._directory.fetch(keys)
         if found is UNKNOWN:
             return UNKNOWN
+        try:
+            return self._read_known(found, party, threads, members)
+        except (msgspec.MsgspecError, ValueError) as error:  # another version's, or none of ours: no answer, not "none"
+            count_failure(Stage.DECIDE)
+            log.warning("%s: the directory's facts can't be read: %s", envelope.queue_id, error)
+            return UNKNOWN
+
+    def _read_known(
+        self, found: dict[str, bytes], party: Party, threads: Sequence[str], members: Sequence[str]
+    ) -> _Known:
+        """Raises msgspec.MsgspecError and ValueError."""
         address, company = found.get(address_fact_key(party.address)), found.get(domain_fact_key(party.company))
         claimed = found.get(claim_key(_claim_of(party)))
         return _Known(

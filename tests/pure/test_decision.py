@@ -161,6 +161,15 @@ def test_unknown_is_not_none() -> None:
     assert verdict.labels.category == "inquiry"
 
 
+@pytest.mark.parametrize("key", [address_fact_key(ANN), claim_key("owner:buyer.example")])
+def test_a_fact_that_can_not_be_read_is_unknown_and_costs_no_label(key: str) -> None:
+    directory = FakeDirectory()
+    directory.values[key] = b"\xc1\xff"
+    verdict = decide(seen(), directory)
+    assert "owner" in verdict.missing
+    assert verdict.labels.category == "inquiry"
+
+
 def test_distribution_sticks_to_the_party_and_the_letter() -> None:
     directory = FakeDirectory()
     spanish = replace(INQUIRY, language="es")

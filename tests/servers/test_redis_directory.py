@@ -24,7 +24,7 @@ from postfix.sandbox.private_redis import PrivateRedis, PrivateSentinel
 from postfix.sandbox.processes import free_port, wait_until
 from tradepost import redis_directory, redis_directory_writer
 from tradepost.cli import root
-from tradepost.directory import POLICY_KEY, UNKNOWN, Change, DirectoryError, encode_fact
+from tradepost.directory import POLICY_KEY, UNKNOWN, Change, DirectoryError, claim_key, encode_fact
 from tradepost.directory_choice import open_directory, open_directory_writer
 from tradepost.local_directory import LocalDirectory
 from tradepost.policy import Policy
@@ -399,6 +399,22 @@ def test_a_line_that_comes_free_wakes_who_waits_for_one(settings: RedisSettings)
             lines._give_back(line)
     finally:
         lines.close()
+
+
+def test_what_tradepost_never_writes_is_unknown(
+    reader: RedisDirectory, writer: RedisDirectoryWriter, client: redis.Redis, settings: RedisSettings
+) -> None:
+    rebuild(writer, {ANN: b"ann"})
+    wait_until("the directory", lambda: answers(reader), 5)
+    own_key = key_of(settings, "own", claim_key("acme"))
+    client.set(own_key, b"\xff\xfe")
+    assert reader.claim("acme", "wang", 60) is UNKNOWN
+    client.delete(own_key)
+    assert reader.claim("acme", "wang", 60) == "wang"
+    number = client.get(key_of(settings, "dir", "mark"))
+    assert isinstance(number, bytes)
+    client.hset(key_of(settings, "dir", "g", number.decode()), "=seq", "many")
+    assert reader.fetch([ANN]) is UNKNOWN
 
 
 def test_scripts_that_redis_forgot_are_sent_again(
