@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -16,15 +17,19 @@ class HostLock:
 
     @classmethod
     def take(cls, path: Path) -> "HostLock | None":
-        """Take it without waiting; None: another process has it.  Raises OSError when the file can't be opened."""
+        """Take it without waiting; None: another process has it.  Raises OSError when the file can't be opened or locked."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+            raise
+        with suppress(OSError):  # a full disk: it is the worker that empties the journal there
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return cls(path, descriptor)
 
     def release(self) -> None:

@@ -72,6 +72,8 @@ def parse_redis_url(url: str) -> RedisAddress:
     if parts.query or parts.fragment:
         raise RedisRefused(f"[redis] url: {url!r} takes no options after ? or #; [redis] has settings for them")
     if topology is Topology.UNIX:
+        if parts.netloc or not parts.path.strip("/"):
+            raise RedisRefused(f"[redis] url: {url!r} names no socket: unix:///PATH, with three strokes")
         return RedisAddress(topology, False, path=parts.path)
     hosts = _read_hosts(url, parts.netloc, SENTINEL_PORT if topology is Topology.SENTINEL else DEFAULT_PORT)
     words = [word for word in parts.path.split("/") if word]

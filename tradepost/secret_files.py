@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Passwords lie in files of their own, so that settings can be shown and copied."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -13,7 +14,7 @@ def read_secret(setting: str, path: str, refusal: type[Refusal]) -> str:
     """Return the password in the file that `setting` ("[database] password_file") names.  Raises `refusal`."""
     try:
         with Path(path).open("rb") as file:
-            mode = stat.S_IMODE(Path(path).stat().st_mode)
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             secret = file.read(_LONGEST).decode("utf-8").rstrip("\r\n")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"

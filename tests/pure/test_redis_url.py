@@ -47,6 +47,8 @@ def test_every_scheme_is_taken_apart(url: str, address: RedisAddress) -> None:
         ("redis://a.example?ssl_cert_reqs=none", "no options after"),
         ("redis+sentinel://a.example", "lacks the name of the master"),
         ("redis+cluster://a.example/1", "no database but 0"),
+        ("unix://run/redis.sock", "names no socket"),
+        ("unix://", "names no socket"),
     ],
 )
 def test_a_url_that_can_not_be_used_is_one_line(url: str, said: str) -> None:
