@@ -35,7 +35,8 @@ from tradepost.settings import RedisSettings, Settings
 
 log = logging.getLogger("tradepost.crm_sync")
 
-# Longer than any batch takes; a worker that holds entries longer (its database is away) is not harmed: both record once.
+# Longer than any batch takes, and than a worker rests between two tries (its database is away).  Who holds entries longer
+# all the same is not harmed: both record once.
 _CLAIM_IDLE_SECONDS = 60.0
 # What we took over and do not hold yet stands among what we hold.
 _LOOKED_THROUGH = 1000
@@ -168,9 +169,15 @@ class StreamSource:
             self._guarded(self._settle)
 
     def rewind(self) -> None:
-        """Hand out again what we hold; Redis need not be asked, and counts no delivery."""
+        """Hand out again what we hold.  Redis counts no delivery, and nobody takes over what waits here for the database."""
         self._ready.clear()
         self._ready.extend(self._held.values())
+        self._guarded(self._keep)
+
+    def _keep(self) -> None:
+        """Say that we are alive: each takeover would count as a delivery, and some of them make a dead letter."""
+        if self._held_ids:
+            self._client.xclaim(self._keys.mail, GROUP, self._consumer, 0, list(self._held_ids), justid=True)
 
     def report(self) -> None:
         """Tell the numbers how long the stream is."""

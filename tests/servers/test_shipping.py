@@ -477,6 +477,22 @@ def test_what_was_not_recorded_is_handed_out_again_without_a_delivery(host: Host
     assert [item["times_delivered"] for item in pending] == [1]
 
 
+def test_what_waits_with_a_worker_that_lives_is_not_taken_over(host: Host, look: Any) -> None:
+    """The database is away for long, and idle workers stand by: each takeover would count as a death."""
+    entry = host.post()
+    host.shipper().step()
+    source, other = host.source("a", claim_idle_seconds=0.4), host.source("b", claim_idle_seconds=0.4)
+    assert [item.entry_id for item in source.take()] == [entry]
+    for _ in range(10):
+        time.sleep(0.1)
+        source.rewind()
+        assert [item.entry_id for item in source.take()] == [entry]
+        assert other.take() == []
+    pending: Any = look.xpending_range(host.keys.mail, GROUP, "-", "+", 10)
+    assert [(item["consumer"], item["times_delivered"]) for item in pending] == [(b"a", 1)]
+    wait_until("a takeover", lambda: [item.entry_id for item in other.take()] == [entry], 10)
+
+
 def test_workers_that_are_told_to_stop_were_not_killed_by_their_mail(host: Host, look: Any) -> None:
     """The database is away and the host restarted again and again: no mail becomes a dead letter for that."""
     entries = [host.post() for _ in range(3)]
