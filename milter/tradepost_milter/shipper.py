@@ -380,14 +380,18 @@ class Shipper:
         key = self._keys.body(entry_id, nonce)
         held = pieces = 0
         octets = os.fstat(file.fileno()).st_size
-        for piece in pack_pieces(file, octets):
-            held += len(piece)
-            pieces += 1
-            with self._client.pipeline(transaction=True) as pipe:
-                pipe.rpush(key, piece)
-                pipe.expire(key, _DRAFT_SECONDS)
-                pipe.execute()
-        return self._ship_now([Shipment(entry_id, self._instance, octets, nonce=nonce)], held, pieces)
+        try:
+            for piece in pack_pieces(file, octets):
+                held += len(piece)
+                pieces += 1
+                with self._client.pipeline(transaction=True) as pipe:
+                    pipe.rpush(key, piece)
+                    pipe.expire(key, _DRAFT_SECONDS)
+                    pipe.execute()
+            return self._ship_now([Shipment(entry_id, self._instance, octets, nonce=nonce)], held, pieces)
+        except redis.exceptions.OutOfMemoryError:
+            self._client.unlink(key)  # it would be what keeps Redis full, for everybody
+            raise
 
     def _ship_now(self, shipments: Sequence[Shipment], held: int = 0, pieces: int = 0) -> int:
         """Hand over inline shipments, or one body of which Redis holds `held` bytes in `pieces`."""

@@ -311,6 +311,15 @@ def test_a_full_redis_is_waited_for(host: Host, look: Any) -> None:
     settle(shipper, lambda: host.later(shipper) >= 0 and host.journal.waiting() == [])
 
 
+def test_a_large_entry_does_not_fill_redis_with_pieces_in_vain(host: Host, look: Any) -> None:
+    host.post(random.Random(8).randbytes(PIECE_OCTETS * 5))
+    look.config_set("maxmemory", look.info("memory")["used_memory"] + PIECE_OCTETS * 3)
+    look.config_resetstat()
+    assert host.shipper().step() == 0
+    assert look.info("commandstats")["cmdstat_rpush"]["calls"] > 0
+    assert look.keys("*body*") == []
+
+
 def test_no_more_bytes_are_in_flight_than_allowed(host: Host, look: Any) -> None:
     bound = 1_048_576
     host.changes = {"in_flight_bytes": bound}
