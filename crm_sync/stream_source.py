@@ -388,6 +388,12 @@ class StreamSource:
                 self._drop(answer.stream_ids, answer.bodies)
                 answer.stream_ids, answer.bodies = [], []
                 raise
+            except redis.ResponseError as error:
+                if not reason_of(error).startswith("WRONGTYPE"):
+                    raise
+                # Something else bears the name of that host's answers; the mail of all others must not wait for it.
+                log.error("%s: %s: it gets no answers", self._keys.done(answer.instance), reason_of(error))
+                self._drop(answer.stream_ids, answer.bodies)
             self._owed.popleft()
 
     def _write(self, answer: _Answer) -> None:

@@ -644,6 +644,21 @@ def test_entries_that_are_none_of_ours_are_dropped_and_stop_nobody(host: Host, l
     assert look.keys("*done*") != []
 
 
+def test_a_host_whose_answers_have_no_place_stops_no_other(host: Host, look: Any, tmp_path: Path) -> None:
+    other = Host(tmp_path, host.url, instance="mx2.own.example")
+    look.set(host.keys.done(host.instance), "somebody's own")
+    source = host.source()
+    for each in (host, other):
+        entry, shipper = each.post(), each.shipper()
+        shipper.step()
+        assert record(source) == [entry]
+        each.later(shipper)
+    assert len(host.journal.waiting()) == 1
+    assert other.journal.waiting() == []
+    assert look.xlen(host.keys.mail) == 0
+    other.close()
+
+
 def test_a_body_that_is_gone_is_shipped_again(host: Host, look: Any) -> None:
     entry = host.post(random.Random(5).randbytes(INLINE_OCTETS * 2))
     shipper, source = host.shipper(), host.source()
