@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many rows go out in one statement, and arrive as they were; keys are known before their rows are written."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from record_servers import PostgreSQLServer, RecordServer, nothing
+from record_servers import PostgreSQLServer, nothing
 from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
@@ -22,14 +21,6 @@ from crm_sync.models.service import DirectoryChange
 from crm_sync.new_keys import NewKeys
 
 AT = datetime(2026, 3, 1, 23, 30, 0, 123456, timezone(timedelta(hours=-5)))
-
-
-@pytest.fixture
-def database(tmp_path: Path, server: RecordServer) -> Iterator[Database]:
-    url = server.new(tmp_path, nothing)
-    with closing(open_database(url)) as database:
-        yield database
-    server.drop(url)
 
 
 def happening(number: int, **other: Any) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Any number of keys are one parameter, found by an index, and none of them is mistaken for another."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from record_servers import RecordServer, SQLiteFiles, nothing
+from record_servers import SQLiteFiles, nothing
 from sqlalchemy import event, select
 
 from crm_sync.bulk_rows import insert_rows
@@ -18,14 +17,6 @@ from crm_sync.models.mail import Blob
 
 OCTETS = select(Blob.octets).where(among_keys(Blob.sha256)).order_by(Blob.octets)
 KINDS = select(Scope.kind).where(among_keys(Scope.id)).order_by(Scope.id)
-
-
-@pytest.fixture
-def database(tmp_path: Path, server: RecordServer) -> Iterator[Database]:
-    url = server.new(tmp_path, nothing)
-    with closing(open_database(url)) as database:
-        yield database
-    server.drop(url)
 
 
 @pytest.mark.parametrize(

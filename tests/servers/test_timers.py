@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is to be done later is done once, by the database's clock, whoever dies over it."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-from record_servers import PostgreSQLServer, RecordServer, nothing
+from record_servers import PostgreSQLServer, nothing
 from sqlalchemy import update
 
 from crm_sync.database import Database, open_database
@@ -15,14 +13,6 @@ from crm_sync.models.timers import TimerRow
 from crm_sync.timers import claim_due, database_now, finish, is_our_turn, schedule
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def database(tmp_path: Path, server: RecordServer) -> Iterator[Database]:
-    url = server.new(tmp_path, nothing)
-    with closing(open_database(url)) as database:
-        yield database
-    server.drop(url)
 
 
 def put(database: Database, kind: str, ref: str, late: timedelta) -> None:

@@ -2,31 +2,18 @@
 """The newest mails by every way they are found: along the ledger, by time, by scope, by category."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from itertools import product
-from pathlib import Path
 
 import pytest
-from record_servers import RecordServer, nothing
 from sqlalchemy import select
 from web_company import START, Company
 
 import crm_sync.newest_mails
-from crm_sync.database import Database, open_database
 from crm_sync.models.mail import Arrival
 from crm_sync.queries import counts, newest
 from crm_sync.rights import Reach, Viewer
 from tradepost.verdict import Direction
-
-
-@pytest.fixture
-def database(tmp_path: Path, server: RecordServer) -> Iterator[Database]:
-    """These questions are asked of both databases; the pages around them of SQLite."""
-    url = server.new(tmp_path, nothing)
-    with closing(open_database(url)) as database:
-        yield database
-    server.drop(url)
 
 
 @pytest.fixture(params=[0, 20_000], ids=["many", "few"])
