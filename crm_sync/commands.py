@@ -29,6 +29,7 @@ from tradepost.analysis import load_analyst
 from tradepost.cli import Invocation
 from tradepost.directory import DirectoryError
 from tradepost.directory_choice import directory_name, open_directory, open_directory_writer
+from tradepost.heap import keep_heap_flat
 from tradepost.journal import Journal
 from tradepost.mime_reading import parse_message
 from tradepost.policy import Policy
@@ -73,7 +74,8 @@ def make_follower(settings: Settings) -> HostFollower:
 
 
 def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> Worker:
-    """Wire a worker from the settings.  Raises OSError, LookupError, Refusal."""
+    """Wire a worker from the settings, before it starts a thread.  Raises OSError, LookupError, Refusal."""
+    keep_heap_flat()
     blobs = BlobStore(settings.blob_dir)
     blobs.create()
     if opened.admits_many_workers and settings.redis.url and not settings.paths.blobs:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tradepost.analysis import Analyst, load_analyst
 from tradepost.directory_choice import load_directory, open_directory
 from tradepost.errors import Refusal
+from tradepost.heap import keep_heap_flat
 from tradepost.journal import Journal, Reserve, SeenList, prune_seen
 from tradepost.message import Message
 from tradepost.mime_reading import parse_fields
@@ -51,6 +52,7 @@ def read_or_make_key(path: Path) -> bytes:
 
 def prepare(settings: Settings) -> Serve:
     """Load what children share (the model above all) and return how a child serves.  Starts no thread."""
+    keep_heap_flat()
     analyst = load_analyst()
     load_directory(settings)
     key = read_or_make_key(settings.key_file)
