@@ -19,7 +19,7 @@ KEYS = (
     "milter_rss_mb",
     "worker_rss_mb",
 )
-# What the issue wants: (key, at least or at most, bound).
+# The budgets of docs/design.md: (key, at least or at most, bound).
 _BOUNDS: tuple[tuple[str, str, float], ...] = (
     ("ratio_worker_paused", "≥", 0.75),
     ("ratio_worker_on", "≥", 0.55),

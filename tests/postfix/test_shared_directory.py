@@ -16,20 +16,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from two_hosts_load import BUYER, KNOWN, SALES
 
 from postfix.sandbox.private_redis import PrivateRedis
 from postfix.sandbox.processes import wait_until
-from postfix.sandbox.sending import Stranger
 from postfix.sandbox.service_stack import ServiceStack
 from tradepost.sqlite import connect
 
-SALES = "sales@brightway.example"
-BUYER = Stranger("203.0.113.9", "mail.buyer.example")
-KNOWN = {
-    "ferreteria-bajio.example": "li.na@brightway.example",
-    "minato-kogu.example": "wang.fang@brightway.example",
-    "prairietool.example": "chen.yu@brightway.example",
-}
 MET = [f"met{number}.example" for number in range(20)]  # first written before the faults: theirs is decided
 NEW = [f"new{number}.example" for number in range(40)]  # first written amid them
 ROUNDS = 6 if os.environ.get("TRADEPOST_SOAK") else 1

@@ -15,7 +15,7 @@ from bench.headline import KEYS, judge, make_headline
 from bench.letters import make_letters
 from bench.memory import greatest, summarize
 
-# Word for word what the issue asks for: scripts read this line.
+# Written out once more on purpose: scripts read this line, a key that changes is noticed here.
 WANTED_KEYS = [
     "ratio_worker_paused",
     "ratio_worker_on",

@@ -19,6 +19,10 @@ from tradepost.verdict import Direction, Verdict
 from tradepost_milter.shipper import Shipper
 
 
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
 @dataclass
 class Clock:
     """Time that a test moves; added to the real one's pace it would make no test slower."""

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 import redis
 from mailroom import Mail, MailRoom
-from shipping import Host
+from shipping import Host, Killed
 
 from crm_sync.database import DatabaseUnavailable
 from crm_sync.letters import Letter
@@ -23,10 +23,6 @@ from crm_sync.models.mail import Arrival, Message
 from crm_sync.worker import Worker
 from postfix.sandbox.private_redis import PrivateRedis
 from tradepost_milter.shipper import Shipper
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of ours catches it."""
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 import zstandard
-from shipping import Host, emptied, settle
+from shipping import Host, Killed, emptied, settle
 
 from crm_sync.stream_source import StreamSource
 from postfix.sandbox.private_redis import PrivateRedis
@@ -20,10 +20,6 @@ from postfix.sandbox.processes import wait_until
 from tradepost.arrival import UnreadableEntry
 from tradepost.mail_stream import GROUP, INLINE_OCTETS, PIECE_OCTETS, BadShipment, pack
 from tradepost_milter.shipper import Shipper
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of ours catches it."""
 
 
 @pytest.fixture(scope="module")
