@@ -4,6 +4,7 @@
 import click
 
 from tradepost.cli import Invocation
+from tradepost.redis_url import check_redis
 from tradepost.settings import DEFAULT_PATH
 from tradepost.settings_pages import render_settings
 
@@ -18,6 +19,8 @@ def settings() -> None:
 def check(invocation: Invocation) -> None:
     """Read the settings and name every mistake: file, table, key."""
     source = invocation.settings.source
+    if invocation.settings.redis.url:
+        check_redis(invocation.settings.redis)
     click.echo(f"{source}: ok" if source else f"{DEFAULT_PATH} does not exist: defaults are in force")
 
 

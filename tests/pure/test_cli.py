@@ -123,6 +123,15 @@ def test_wrong_settings_end_with_the_status_for_settings(config: Path) -> None:
         assert all(line.startswith(f"tradepost: {config}: [") for line in lines)
 
 
+def test_a_redis_that_would_be_refused_is_refused_by_the_check(config: Path) -> None:
+    config.write_text(config.read_text(encoding="utf-8") + '[redis]\nurl = "redis://192.0.2.1"\n', encoding="utf-8")
+
+    checked = run("--config", str(config), "settings", "check")
+
+    assert checked.exit_code != 0
+    assert "192.0.2.1 is not on loopback" in checked.output
+
+
 def test_settings_are_checked_and_shown(config: Path) -> None:
     assert run("--config", str(config), "settings", "check").output == f"{config}: ok\n"
     assert run("--config", str(config), "settings", "show").output == "[milter]\nchildren = 3\n"
