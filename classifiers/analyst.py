@@ -4,6 +4,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from classifiers.automatic import Automation, read_automation
 from classifiers.country import Origin, read_country
@@ -11,9 +12,10 @@ from classifiers.deciding import decide_category
 from classifiers.entities import Letter, read_entities
 from classifiers.features import count_features
 from classifiers.language import LanguageReader
-from classifiers.linear_model import Models, Weighed, load_models
+from classifiers.linear_model import Models, Weighed, feature_scheme, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
+from classifiers.site_model import SiteFolder, SiteFollower
 from classifiers.splitting import MAX_CHARS, Split, split_text
 from classifiers.tables import linear, read_table
 from tradepost.analysis import Extract
@@ -40,21 +42,40 @@ class _Reading:
 class TradeAnalyst:
     """Implements `tradepost.analysis.Analyst`.  Pure after loading: safe in several threads and after a fork."""
 
-    def __init__(self, models: Models, languages: LanguageReader) -> None:
+    def __init__(self, models: Models, languages: LanguageReader, follower: SiteFollower | None = None) -> None:
         self._models = models
         self._languages = languages
+        self._follower = follower
+
+    @property
+    def models(self) -> Models:
+        """The models in force."""
+        return self._models
+
+    def using(self, models: Models) -> "TradeAnalyst":
+        """Return an analyst that asks other models and is otherwise this one; it follows no site."""
+        return TradeAnalyst(models, self._languages)
+
+    def refresh(self) -> None:
+        """Take up what the site learned since: one stat, and a new model is loaded aside and swapped in.
+
+        Call it every few seconds, in one thread; mails under way keep the models they began with.
+        """
+        if self._follower is not None and (change := self._follower.look()) is not None:
+            self._models = self._models.with_site(change.model)
 
     def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
         """Return what arrival needs.  `sender` is the envelope sender ("" = bounce, None = not known)."""
+        models = self._models  # a mail is judged by one, whatever `refresh` does meanwhile
         reading = _read(message, sender, MAX_CHARS)
         automation = reading.automation
         words = _words_that_count(reading.split)
         language = self._languages.read(words, message.subject)
-        weighed = self._weigh(message, words)
-        decision = decide_category(message, automation, self._models.category(weighed))
+        weighed = _weigh(models, message, words)
+        decision = decide_category(message, automation, models.category(weighed))
         signs = find_signs(message.subject, words)
-        more = self._models.weigh(priority_features(decision.category, signs))
-        opinion = self._models.priority(weighed.plus(more))
+        more = models.weigh(priority_features(decision.category, signs))
+        opinion = models.priority(weighed.plus(more))
         urgency = read_priority(decision.category, signs, opinion)
         origin = Origin()  # whoever deceives does so about this too
         if decision.category != "spam":
@@ -71,7 +92,7 @@ class TradeAnalyst:
             automatic_reason=automation.reason if automation.is_automatic else None,
             warnings=decision.warnings,
             reasons=(*decision.reasons, urgency.reason),
-            model=self._models.version,
+            model=models.version,
         )
 
     def extract(self, message: Message, labels: Labels | None = None) -> Extract:
@@ -117,14 +138,16 @@ class TradeAnalyst:
 
     def _judge(self, message: Message, reading: _Reading) -> tuple[str, str | None]:
         """Return category and country as arrival would find them."""
+        models = self._models
         words = _words_that_count(reading.split)
-        decision = decide_category(message, reading.automation, self._models.category(self._weigh(message, words)))
+        decision = decide_category(message, reading.automation, models.category(_weigh(models, message, words)))
         language = self._languages.read(words, message.subject)
         return decision.category, _origin(message, reading, language).country
 
-    def _weigh(self, message: Message, words: str) -> Weighed:
-        filenames = [part.filename for part in message.attachments]
-        return self._models.weigh(count_features(message.subject, words, filenames))
+
+def _weigh(models: Models, message: Message, words: str) -> Weighed:
+    filenames = [part.filename for part in message.attachments]
+    return models.weigh(count_features(message.subject, words, filenames))
 
 
 def _read(message: Message, sender: str | None, max_chars: int) -> _Reading:
@@ -150,10 +173,15 @@ def _words_that_count(split: Split) -> str:
     return "\n".join(text for text in (split.new_text, inner.new_text or inner.rest) if text)
 
 
-def load() -> TradeAnalyst:
-    """Load models and tables once, before any fork.  Raises ModelError when a model is missing."""
+def load(site: Path | None = None) -> TradeAnalyst:
+    """Load models and tables once, before any fork; `site` is the folder of what this installation learned.
+
+    Raises ModelError when a model is missing.
+    """
     warm_regions()
-    analyst = TradeAnalyst(load_models(), LanguageReader())
+    follower = SiteFollower(SiteFolder(site), feature_scheme()) if site is not None else None
+    analyst = TradeAnalyst(load_models(), LanguageReader(), follower)
+    analyst.refresh()
     _warm(analyst)
     return analyst
 

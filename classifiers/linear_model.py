@@ -7,6 +7,7 @@ spaCy's bag-of-words layer keeps every new word of every mail in the vocabulary 
 so that a long letter is no surer than a short one.
 """
 
+import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from typing import Any
 import msgspec
 import numpy as np
 from murmurhash.mrmr import hash_bytes, hash_unicode
+
+from classifiers.site_model import SiteModel
 
 # Ideas carry across languages, words don't: they weigh more.  By what stands before the colon.
 WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "f": 32.0}
@@ -35,6 +38,12 @@ def code_of(feature: str) -> tuple[int, float]:
     key = (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
     kind, colon, _ = feature.partition(":")
     return key, WEIGHTS.get(kind, 1.0) if colon else 1.0
+
+
+def feature_scheme() -> str:
+    """Return what a site's weights depend on beside the words: how features become codes, and what each kind weighs."""
+    samples = ("", "word", *(f"{kind}:word" for kind in sorted(WEIGHTS)))
+    return hashlib.sha256(repr([code_of(feature) for feature in samples]).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +114,40 @@ class _Rows:
 
 
 class Models:
-    """The two models of one training, and its version.  Safe in several threads and after a fork."""
+    """The two models of one training, and its version.  Safe in several threads and after a fork.
 
-    def __init__(self, category: LinearModel, priority: LinearModel, version: str) -> None:
-        self.version = version
+    `site` is what this installation learned beside: its weights are added to those of the same feature and label.
+    """
+
+    def __init__(
+        self, category: LinearModel, priority: LinearModel, version: str, site: SiteModel | None = None
+    ) -> None:
+        self.base_version = version
+        self.version = version if site is None else f"{version}+site.{site.number}"
         self._category, self._priority = category, priority
         self._columns = len(category.labels) + len(priority.labels)
         self._biases = np.concatenate([category.biases, priority.biases])
+        self._site = None
+        if site is not None:
+            # A site's weights are differences of calibrated scores: they fit any base, whatever its temperature.
+            temperatures = np.repeat(
+                np.array([category.temperature, priority.temperature], dtype="float32"),
+                (len(category.labels), len(priority.labels)),
+            )
+            self._site = site.columns(self.labels, temperatures)
+            self._biases = self._biases + self._site.biases
         self._rows = _Rows(self._columns)
         self._learning = threading.Lock()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of a sum by name ("category:order"), categories then priorities."""
+        pairs = ((CATEGORY, self._category), (PRIORITY, self._priority))
+        return tuple(f"{name}:{label}" for name, model in pairs for label in model.labels)
+
+    def with_site(self, site: SiteModel | None) -> "Models":
+        """Return the same models with what a site learned beside them (None: without)."""
+        return Models(self._category, self._priority, self.base_version, site)
 
     def weigh(self, counts: Mapping[str, int]) -> Weighed:
         """Sum up the weights of counted features."""
@@ -151,6 +185,8 @@ class Models:
             start, end = len(rows.places), len(rows.places) + len(unknown)
             loads = np.array(weights, dtype="float32")
             alone = np.concatenate([model.rows(keys) for model in (self._category, self._priority)], axis=1)
+            if self._site is not None:
+                alone += self._site.rows(keys)
             rows.weights[start:end] = alone * loads[:, None]
             rows.squares[start:end] = loads**2
             # Known only now: a reader without the lock never finds a row that is not written yet.

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol, cast
 
 from tradepost.message import Message
@@ -29,7 +30,7 @@ class Extract:
 
 
 class Analyst(Protocol):
-    """A loaded classifier.  Both calls are pure and safe to make from several threads."""
+    """A loaded classifier.  `label` and `extract` are pure and safe to call from several threads."""
 
     def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
         """The arrival part: microseconds to a millisecond, at most 20 kB of text, lines cut at 2 kB.
@@ -43,12 +44,17 @@ class Analyst(Protocol):
         `labels` are those in force, where somebody knows them already: what they say is not found out again.
         """
 
+    def refresh(self) -> None:
+        """Take up what the site's model learned since.  For one thread, every few seconds; never raises."""
 
-def load_analyst() -> Analyst:
+
+def load_analyst(site: Path | None = None) -> Analyst:
     """Load the analyst that the classifiers' room offers (entry point `analyst` of the group `tradepost.parts`).
+
+    `site` is the folder of what this installation learned from corrections; without it the shipped model speaks alone.
 
     Raises LookupError when none is installed.
     """
     for point in entry_points(group="tradepost.parts", name="analyst"):
-        return cast(Analyst, point.load()())
+        return cast(Analyst, point.load()(site))
     raise LookupError("no classifier is installed (entry point 'analyst' of the group 'tradepost.parts')")

@@ -73,6 +73,14 @@ class MilterReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelReading:
+    """What was learned on this site: the number of the model in force (0: none), and whether one can't be used."""
+
+    number: int
+    is_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """Everything that was looked at.  None: it never spoke, or could not be read.
 
@@ -88,6 +96,7 @@ class Readings:
     maillog_silent_seconds: float | None
     is_shipping: bool = False
     shipper: ShipperReading | None = None
+    model: ModelReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,7 @@ def judge(readings: Readings) -> Health:
         *_worker_lags(readings),
         *_shipper_lags(readings),
         *_log_is_unread(readings),
+        *_model_is_refused(readings.model),
     ]
     status = Status.FAILING if failing else Status.DEGRADED if degraded else Status.OK
     return Health(status, (*failing, *degraded), readings)
@@ -183,6 +193,12 @@ def _shipper_lags(readings: Readings) -> list[str]:
         return [f"shipper: Redis has never served it: {waits}"]
     if shipper.unserved_seconds > SHIPPER_SILENT_SECONDS:
         return [f"shipper: Redis is away or full for {shipper.unserved_seconds:.0f} s: {waits}"]
+    return []
+
+
+def _model_is_refused(model: ModelReading | None) -> list[str]:
+    if model is not None and model.is_refused:
+        return ["classifier: the site's model can't be used: see the log; 'tradepost classify learn --rollback'"]
     return []
 
 

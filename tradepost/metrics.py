@@ -23,6 +23,7 @@ class Stage(StrEnum):
     CALLBACK = "callback"  # an exception reached the guard of a milter callback
     PARSE = "parse"
     CLASSIFY = "classify"
+    MODEL = "model"  # what the site learned can't be used: the shipped model spoke alone
     RULES = "rules"
     DECIDE = "decide"
     DEADLINE = "deadline"  # the soft deadline passed: marked without classifying
@@ -125,6 +126,10 @@ _wanted = Gauge("tradepost_milter_children_wanted", "Milter children wanted.", m
 _silence = Gauge("tradepost_milter_child_silence_seconds", "Longest time in one callback.", multiprocess_mode="livemax")
 
 
+_site_model = Gauge("tradepost_site_model", "Site model in force; 0: none.", multiprocess_mode="livemax")
+_site_refused = Gauge(
+    "tradepost_site_model_refused", "1: it can't be used, the shipped one speaks alone.", multiprocess_mode="livemax"
+)
 _stream_length = Gauge("tradepost_stream_entries", "Entries in the stream of mail.", multiprocess_mode="livemax")
 _stream_pending = Gauge("tradepost_stream_pending", "Of them with a worker.", multiprocess_mode="livemax")
 _stream_oldest = Gauge("tradepost_stream_oldest_seconds", "Age of the oldest of them.", multiprocess_mode="livemax")
@@ -247,6 +252,13 @@ def report_milter(children: int, wanted: int, silence_seconds: float) -> None:
         _wanted.set(wanted)
         _silence.set(silence_seconds)
         _milter_at.set(time.time())
+
+
+def report_site_model(number: int, *, is_refused: bool) -> None:
+    """Which site model this process uses (0: none), and whether there is one that it can't use."""
+    if is_ready():
+        _site_model.set(number)
+        _site_refused.set(is_refused)
 
 
 def count_shipped(outcome: Shipped, entries: int = 1) -> None:

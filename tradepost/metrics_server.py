@@ -29,6 +29,7 @@ from tradepost.health import (
     Health,
     JournalReading,
     MilterReading,
+    ModelReading,
     Readings,
     ShipperReading,
     Status,
@@ -68,6 +69,7 @@ class Observer:
             maillog_silent_seconds=_age(values, "tradepost_maillog_heartbeat_seconds"),
             is_shipping=bool(settings.redis.url),
             shipper=self._read_shipper(values),
+            model=_read_model(values),
         )
 
     def _read_journal(self) -> JournalReading | None:
@@ -150,6 +152,11 @@ class Observer:
     def describe(self) -> Iterator[Metric]:
         """Name no metric beforehand."""
         return iter(())
+
+
+def _read_model(values: dict[str, float]) -> ModelReading | None:
+    number = values.get("tradepost_site_model")
+    return None if number is None else ModelReading(int(number), bool(values["tradepost_site_model_refused"]))
 
 
 def _age(values: dict[str, float], name: str) -> float | None:

@@ -58,6 +58,11 @@ class PathSettings(_Table):
         description="Path of the folder for the bytes of mails and attachments; empty: blobs in paths.state.  Where workers on several hosts "
         "share a database they share this folder too (NFS).",
     )
+    model: str = Field(
+        default="",
+        description="Path of the folder of what the classifier learned from corrections; empty: model in paths.state.  "
+        "Where milter and worker run on several hosts they share this folder (NFS).",
+    )
     runtime: Path = Field(
         default=Path("/run/tradepost"), description="Holds counters and heartbeats; emptied at every boot."
     )
@@ -177,6 +182,17 @@ class WorkerSettings(_Table):
     poll_ms: Annotated[int, Field(ge=1)] = Field(default=200, description="Pause between looks at an empty journal.")
 
 
+class LearningSettings(_Table):
+    """How the classifier learns from corrections."""
+
+    nightly: bool = Field(
+        default=True, description="The worker learns once a night; false: only 'tradepost classify learn' does."
+    )
+    hour: Annotated[int, Field(ge=0, le=23)] = Field(
+        default=2, description="The hour of the night, in the time zone of the worker's host."
+    )
+
+
 class MailLogSettings(_Table):
     """Where Postfix logs: what was accepted is read there."""
 
@@ -254,6 +270,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    learning: LearningSettings = Field(default_factory=LearningSettings)
     maillog: MailLogSettings = Field(default_factory=MailLogSettings)
     recording: RecordingSettings = Field(default_factory=RecordingSettings)
     web: WebSettings = Field(default_factory=WebSettings)
@@ -289,6 +306,10 @@ class Settings(BaseSettings):
     @property
     def blob_dir(self) -> Path:
         return Path(self.paths.blobs) if self.paths.blobs else self.paths.state / "blobs"
+
+    @property
+    def model_dir(self) -> Path:
+        return Path(self.paths.model) if self.paths.model else self.paths.state / "model"
 
     @property
     def key_file(self) -> Path:

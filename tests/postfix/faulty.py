@@ -73,6 +73,10 @@ class MoodyAnalyst:
         """Do the work."""
         return self._real.extract(message, labels)
 
+    def refresh(self) -> None:
+        """Learn."""
+        self._real.refresh()
+
 
 def fill_disk(filler: Path) -> None:
     """Take the last page of a file system."""
@@ -86,7 +90,7 @@ def fill_disk(filler: Path) -> None:
 
 def _plant(points: FaultPoints, filler: Path) -> None:
     real = tradepost.analysis.load_analyst
-    tradepost.analysis.load_analyst = lambda: MoodyAnalyst(real(), filler)
+    tradepost.analysis.load_analyst = lambda site=None: MoodyAnalyst(real(site), filler)
     _plant_in_milter(points)
     _plant_in_journal(points)
     _plant_in_stream(points)

@@ -98,6 +98,9 @@ class FakeAnalyst:
     def extract(self, message: Message, labels: Labels | None = None) -> Extract:
         return Extract()
 
+    def refresh(self) -> None:
+        """It never learns."""
+
 
 INQUIRY = Labels("inquiry", 0.9, Priority.HIGH, "intent", "en", "DE", "phone", reasons=("model",))
 

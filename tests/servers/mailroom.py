@@ -64,6 +64,9 @@ class PlainAnalyst:
             raise ValueError("this letter can't be taken apart")
         return Extract(new_text=message.text)
 
+    def refresh(self) -> None:
+        """It never learns."""
+
 
 @dataclass(frozen=True)
 class Mail:
