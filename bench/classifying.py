@@ -6,34 +6,22 @@ CORPUS holds `trade/labels.jsonl` and its mails, and `eml/` with any others (for
 
 import argparse
 import json
-import re
 import resource
 import statistics
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.figures import token_f1
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.commands import Result, classify_bytes
 from tradepost.mime_reading import parse_message
 from tradepost.verdict import Priority
 
 OWN_LETTERS = Path(__file__).parent.parent / "tests" / "mail"
-_TOKEN = re.compile(
-    r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
-)
 _TEXT_FACTS = ("person", "company", "product", "unit")
 _EXACT_FACTS = ("phone", "quantity", "target_price", "currency", "incoterm")
-
-
-def token_f1(guess: str, truth: str) -> float:
-    """Return the F1 of the bags of words (signs, in scripts without spaces)."""
-    one, two = Counter(_TOKEN.findall(guess.lower())), Counter(_TOKEN.findall(truth.lower()))
-    if not one and not two:
-        return 1.0
-    return float(2 * sum((one & two).values()) / (sum(one.values()) + sum(two.values())))
 
 
 def precision_recall(pairs: list[tuple[bool, bool]]) -> dict[str, float]:

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The arithmetic of the benchmark: spreads, percentiles, ratios round by round."""
+"""The arithmetic of the benchmark: spreads, percentiles, ratios round by round, likeness of texts."""
 
+import re
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypedDict
+
+_TOKEN = re.compile(
+    r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
+)
 
 
 class Spread(TypedDict):
@@ -56,3 +62,11 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     if len({x for x, _ in points}) < 2:
         return 0.0
     return statistics.linear_regression([x for x, _ in points], [y for _, y in points]).slope
+
+
+def token_f1(guess: str, truth: str) -> float:
+    """Return the F1 of the bags of words (signs, in scripts without spaces)."""
+    one, two = Counter(_TOKEN.findall(guess.lower())), Counter(_TOKEN.findall(truth.lower()))
+    if not one and not two:
+        return 1.0
+    return float(2 * sum((one & two).values()) / (sum(one.values()) + sum(two.values())))

@@ -2,33 +2,57 @@
 """Telephone numbers in running text: which they are, and whose country they name."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber
 
 _MAX_NUMBERS = 6
+_MAX_NATIONAL = 3
+_MAX_CHARS = 20_000
+_SIGN_OFF_LINES = 3  # a number among the last lines of a letter without a contact block is the writer's
 # Arabic, Persian, Devanagari, Thai and full-width digits are digits too.
 _DIGITS = {ord(char): str(value) for zero in "٠۰०๐０" for value in range(10) for char in chr(ord(zero) + value)}
 _OTHER_DIGIT = re.compile(f"[{''.join(map(chr, _DIGITS))}]")
-_DIGIT_RUN = r"\d[\d ().\-/–]{5,22}\d"
+_DIGIT_RUN = r"\d[\d ().\-/\u2010-\u2013]{5,22}\d"
 _CORE = re.compile(_DIGIT_RUN)  # begins with a digit: found five times as fast
 _CANDIDATE = re.compile(rf"(?:\+|\b00|＋)?\(?{_DIGIT_RUN}")
 _BEFORE_CORE = 3  # "00("
+# What stands before a number, on its line.  Words of scripts with spaces must be whole.
 _LABEL = re.compile(
-    r"(?:tel|phone|ph|mob|mobile|cell|whats ?app|wa|hp|handy|gsm|t|m|p|móvil|celular|cel|fono|telefon|telefono|teléfono|"
-    r"telefone|tél|тел|моб|电话|電話|手机|手機|微信|전화|휴대폰|연락처|โทร|đt|sđt|điện thoại|هاتف|جوال|موبايل|تلفن|موبایل|همراه|फोन|मोबाइल)"
-    r"[\s.:：)]*$",
+    r"(?:(?:^|[^\w])(?:tel(?:ephone|efon[oe]?|éfono|efonos|f|ef|efoon|efonszám|\.?/fax)?|tél(?:éphone)?|telefone?s?|tlf|tfno|phones?|ph|mob(?:ile|il|iel)?|móvil|"
+    r"cell?(?:ular|phone)?|celular|cel|whats ?app|wa|wsp|viber|telegram|wechat|weixin|hp|handy|gsm|fono|fijo|fon|fone|office|direct|desk|"
+    r"rufnummer|durchwahl|mobil|kom|komórk\w*|telp|telepon|no\. ?hp|call|ring|reach me(?: at| on)?|zadzwoń|appelez|llam[ae]\w*|"
+    r"тел(?:ефон)?|моб(?:ильный)?|сот|вотсап|вацап|ватсап|đt|sđt|điện thoại|di động|zalo|kakao|line)"
+    r"|(?:^|[|,;•·/(–-][ ]?|[ ]{2,})[tmpcodhw][ ]?[.:]|^[tmpcodhw]"  # "M: ", "o 212..."
+    r"|电话|電話|手机|手機|座机|座機|微信(?:同号|同手机)?|同号|联系方式|携帯|携帯電話|전화|휴대폰|핸드폰|연락처|직통|โทร|โทรศัพท์|มือถือ|هاتف|جوال|موبايل|محمول|واتس(?:اب| اب|آب)?|"
+    r"تلفن|موبایل|همراه|تماس|واتساپ|फोन|मोबाइल|संपर्क)"
+    r"(?:[ .]{0,2}(?:no|nr|number|num|núm|numarası|№|#|is|on|号|号码|號碼|番号|번호))?[\s.:：)/&|-]*(?:\((?:[^()\n]{1,12})\)[\s:：]*)?$",
     re.IGNORECASE,
 )
-_FAX = re.compile(r"(?:fax|传真|傳真|факс|팩스|faks|ファックス|f)[\s.:：)]*$", re.IGNORECASE)
+_FAX = re.compile(
+    r"(?:(?:^|[^\w/&])(?:(?:tele)?fax|faks|факс|f)|(?<![/&])(?:传真|傳真|팩스|ファックス|ファクス|โทรสาร|แฟกซ์|فاكس|فکس|نمابر|دورنگار))(?:至|到|to|no|nr)?[\s.:：]*$",
+    re.IGNORECASE,
+)
+_ACCOUNT = re.compile(
+    r"(?:(?:^|[^\w])(?:a/c|account|acct|acc|iban|konto|cuenta|conta|rekening)|账号|帳號|账户|계좌|口座|حساب)(?:[ ]?(?:no|nr|号))?[\s.:：#-]*$",
+    re.IGNORECASE,
+)
 _NOT_PHONE = re.compile(
-    r"(?:no|nr|nº|n°|ref|invoice|inv|order|po|pi|account|acct|a/c|konto|iban|cuit|rut|nit|ruc|rfc|cnpj|vat|ust|tax|инн|кпп|р/с|booking|"
-    r"awb|container|serial|s/n|sn|dhl|fedex|qq|zip|plz|邮编|〒|账号|单号|#)[\s.:：]*$",
+    r"(?:(?:^|[^\w])(?:no|nr|nº|n°|ref|invoice|inv|order|po|pi|cuit|cuil|rut|nit|ruc|rfc|rif|cnpj|cpf|vat|ust|uid|tax|tin|"
+    r"tva|siret|siren|rcs|p\.?iva|piva|nip|regon|krs|nif|cif|abn|acn|gst(?:in)?|trn|ntn|npwp|mst|инн|кпп|огрн|бин|р/с|к/с|booking|bkg|awb|container|serial|s/n|sn|"
+    r"dhl|fedex|ups|tnt|ems|qq|zip|plz|cep|c\.p|hs|swift|tracking|consignment|shipment|ticket|case|id|b/l|bl|hawb|mawb|imo|lot|batch|sku|art)"
+    r"|邮编|〒|单号|單號|订单|合同|发票|税号|统一编号|統一編號|統編|編號|编号|เลขที่|کد پستی|#)[\s.:：#-]*$",
     re.IGNORECASE,
 )
+_LABEL_CHARS = 28
+_FIRST_OF_SEVERAL = re.compile(r"(\+?[\d ().-]{7,}?)(?:[ ]*/|[ ]{2,})")
+_GROUP_END = re.compile(r"[ \-.]")
+_CHINESE_MOBILE = re.compile(r"1[3-9]\d[ -]?\d{4}[ -]?\d{4}")
+_MEXICAN_PREFIX = re.compile(r"\(?(?:01|04[45])\)?[ -]?(?=\d)")
 _DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}")
 
 
@@ -138,17 +162,52 @@ def western_digits(text: str) -> str:
     return text if text.isascii() or _OTHER_DIGIT.search(text) is None else text.translate(_DIGITS)
 
 
-def find_phones(text: str, region: str | None = None) -> tuple[Phone, ...]:
-    """Return valid telephone numbers, in order; national ones only when a `region` says how to read them."""
+def find_phones(text: str, region: str | None = None, *, is_contact: bool = False) -> tuple[Phone, ...]:
+    """Return valid telephone numbers, in order; national ones only when a `region` says how to read them.
+
+    `is_contact`: the text is a contact block, in which a valid national number needs no label.
+    """
     found: list[Phone] = []
-    for match in _candidates(western_digits(text)[:20_000]):
+    text = western_digits(text[:_MAX_CHARS])
+    for match in _candidates(text):
         if len(found) == _MAX_NUMBERS:
             break
-        before = text[max(match.start() - 16, 0) : match.start()]
-        phone = _phone(match, before, region)
+        start = match.start()
+        before = text[max(text.rfind("\n", 0, start) + 1, start - _LABEL_CHARS) : start]
+        phone = _phone(match, before, region, is_contact=is_contact)
         if phone is not None:
             found.append(phone)
     return tuple(found)
+
+
+def choose_phone(contact: str, text: str, region: str | None = None) -> str | None:
+    """Return the writer's number in E.164: of several in his contact block the first, else the first in his words."""
+    phones = find_phones(contact, region, is_contact=True) if contact else ()
+    if not phones:
+        phones = find_phones(
+            "\n".join(text.rstrip().rsplit("\n", _SIGN_OFF_LINES)[-_SIGN_OFF_LINES:]), region, is_contact=True
+        )
+    phones = phones or find_phones(text, region)
+    return phones[0].e164 if phones else None
+
+
+def regions_of_national_numbers(text: str, regions: Iterable[str]) -> frozenset[str]:
+    """Return for which of the regions a contact block's first national numbers are valid: all of them, or none."""
+    text = western_digits(text[:_MAX_CHARS])
+    possible = frozenset(regions)
+    is_any = False
+    for match in islice(_candidates(text), _MAX_NATIONAL):
+        start = match.start()
+        before = text[max(text.rfind("\n", 0, start) + 1, start - _LABEL_CHARS) : start]
+        if match[0].startswith(("+", "00", "＋")) or _FAX.search(before) or _NOT_PHONE.search(before):
+            continue
+        written = match[0]
+        if _ACCOUNT.search(before) or _DATE.search(written) or not (_LABEL.search(before) or _looks_national(written)):
+            continue
+        valid = frozenset(region for region in possible if _is_national(written, region))
+        if valid:
+            possible, is_any = valid, True
+    return possible if is_any else frozenset()
 
 
 def _candidates(text: str) -> Iterator[re.Match[str]]:
@@ -161,22 +220,27 @@ def _candidates(text: str) -> Iterator[re.Match[str]]:
         position = match.end()
 
 
-def _phone(match: re.Match[str], before: str, region: str | None) -> Phone | None:
+def _phone(match: re.Match[str], before: str, region: str | None, *, is_contact: bool) -> Phone | None:
     written = match[0].replace("＋", "+")
+    if _FAX.search(before) or _ACCOUNT.search(before):
+        return None
     is_labelled = _LABEL.search(before) is not None
-    if _FAX.search(before) or (not is_labelled and _NOT_PHONE.search(before)):
+    if not is_labelled and _NOT_PHONE.search(before):
         return None
     is_international = written.startswith(("+", "00"))
-    if not is_international and (
-        _DATE.search(written) or not (is_labelled or (region is not None and _looks_national(written)))
-    ):
-        return None
+    if not (is_international or is_labelled):
+        if region is None or _DATE.search(written):
+            return None
+        if not (_looks_national(written) or (is_contact and _is_national(written, region))):
+            return None
     if written.startswith("00"):
         written = "+" + written[2:]
     # +44 (0)20 ...: the zero in brackets is for callers inside.
-    number = _read_number(written.replace("(0)", ""), region)
-    if number is None and is_labelled and not is_international:
-        number = _read_number("+" + re.sub(r"\D", "", written), None)  # "WhatsApp: 5491155550123"
+    number = _read_number(_as_dialled(written.replace("(0)", ""), region), region)
+    if number is None and (first := _FIRST_OF_SEVERAL.match(written)):
+        number = _read_number(_as_dialled(first[1], region), region)
+    if number is None and (is_labelled or is_contact) and not is_international:
+        number = _read_without_plus(written, region, before)
         is_international = number is not None
     if number is None:
         return None
@@ -184,10 +248,47 @@ def _phone(match: re.Match[str], before: str, region: str | None) -> Phone | Non
     return Phone(e164, code, is_international, match.start())
 
 
+def _read_without_plus(written: str, region: str | None, before: str) -> tuple[str, str] | None:
+    """Read a number that begins with a country's code but no plus: "WhatsApp: 5491155550123", "886-4-2337-5580"."""
+    digits = re.sub(r"\D", "", written)
+    if len(digits) < 10 or digits.startswith("0"):
+        return None
+    if region is None and _CHINESE_MOBILE.fullmatch(written):
+        return _read_number(digits, "CN") if not before.isascii() else None
+    if region is not None and not digits.startswith(str(phonenumbers.country_code_for_region(region))):
+        return None
+    return _read_number("+" + digits, None)
+
+
+def _as_dialled(written: str, region: str | None) -> str:
+    # Mexico gave up 01, 044 and 045 in 2019; people still write them.
+    if region == "MX" and (old := _MEXICAN_PREFIX.match(written)):
+        return written[old.end() :]
+    return written
+
+
 def _looks_national(written: str) -> bool:
     # Prices and article numbers have no leading zero, no brackets and no groups of a telephone number.
     digits = sum(char.isdigit() for char in written)
-    return 7 <= digits <= 13 and (written.startswith(("0", "(")) or len(re.findall(r"[ \-.]", written)) >= 2)
+    return 7 <= digits <= 13 and (
+        written.startswith("0")
+        or (written.startswith("(") and ")" in written[:7])
+        or len(_GROUP_END.findall(written)) >= 2
+        or _CHINESE_MOBILE.fullmatch(written) is not None
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_national(written: str, region: str) -> bool:
+    """Is it a valid number as callers inside the region write it?"""
+    if not 7 <= sum(char.isdigit() for char in written) <= 13:
+        return False
+    try:
+        number = phonenumbers.parse(_as_dialled(written, region), region)
+    except NumberParseException:
+        return False
+    # Calls within North America share one plan: the area code says where.
+    return phonenumbers.is_valid_number_for_region(number, region)
 
 
 @lru_cache(maxsize=4096)  # customers sign with the same number again

@@ -92,6 +92,11 @@ class Split:
         return self.of(Kind.FRAME)
 
     @cached_property
+    def answered(self) -> str:
+        """The letter that is answered, with its frame."""
+        return self.of(Kind.QUOTE)
+
+    @cached_property
     def rest(self) -> str:
         """Everything but the new text."""
         return "\n".join([line for kind, line in self.lines if kind is not Kind.NEW]).strip()

@@ -33,7 +33,7 @@ LOCALES = (
 )
 # Names that are also everyday words or names of persons and cities elsewhere.
 AMBIGUOUS = frozenset({"Georgia", "Jordan", "Chad", "Mali", "Jersey", "Guinea", "Niger", "Man", "India ink", "Togo", "Cuba",
-                       "Turkey", "China", "Peru", "Oman", "Malta", "Mónaco", "Réunion", "Iran", "Irak"} - {"China"})  # fmt: skip
+                       "Turkey", "China", "Peru", "Oman", "Malta", "Mónaco", "Réunion", "Mauricio", "Kenia", "Iran", "Irak"} - {"China"})  # fmt: skip
 ALSO = {"USA": "US", "U.S.A.": "US", "UK": "GB", "U.K.": "GB", "UAE": "AE", "U.A.E.": "AE", "Korea": "KR", "South Korea": "KR",
         "Deutschland": "DE", "Holland": "NL", "England": "GB", "Scotland": "GB", "Ivory Coast": "CI", "Россия": "RU", "РФ": "RU",
         "Iran": "IR", "Vietnam": "VN", "Việt Nam": "VN", "Türkiye": "TR", "Turkey": "TR", "Peru": "PE", "Jordan": "JO",
