@@ -313,6 +313,7 @@ class SiteFollower:
 
     def look(self) -> Change | None:
         """Return what is in force now when that changed since the last look.  Never raises."""
+        seen: tuple[int, ...] | None
         try:
             found = os.stat(self._folder.link)
             seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
@@ -17,8 +18,8 @@ class Lesson:
     """One mail with its labels in force.
 
     `corrected` names the fields that a person set; without any, nobody objected.  Lessons of one `group` (a sender, a
-    conversation) are learnt together or held back together.  `sender` is the envelope sender, `taught_at` orders
-    corrections (any text that sorts by time).
+    conversation) are learnt together or held back together.  `sender` is the envelope sender, `taught_at` the time of the
+    newest correction.
     """
 
     key: str
@@ -28,7 +29,7 @@ class Lesson:
     category: str | None
     priority: str | None
     corrected: tuple[str, ...] = ()
-    taught_at: str = ""
+    taught_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
