@@ -49,6 +49,10 @@ for _code, _own in _TABLE["letters"].items():
         _LANGUAGES_WITH.setdefault(_letter, []).append(_code)
 _NO_VOTES = dict.fromkeys(_LATIN, 0)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_REPLY_PREFIXES = re.compile(r"^(?:\s*[^\W\d_]{1,4}\s?:)+")
+_ROMANISED = "hi"  # typed with Latin letters as often as not
+_FEW_WORDS = 4
+_MANY_WORDS = 8
 _NOISE_SIGNS = frozenset("@/0123456789")
 
 
@@ -64,12 +68,14 @@ class LanguageReader:
 
     def read(self, text: str, hint: str = "") -> str | None:
         """Return ISO 639-1, or None when nobody can tell.  `hint` (the subject) is looked at when the text is short."""
-        language = self._read(text)
-        if language is None and hint:
-            language = self._read(f"{hint}\n{text}")
-        return language
+        language, is_sure = self._read(text)
+        if is_sure or not hint:
+            return language
+        together, is_sure = self._read(f"{text}\n{_REPLY_PREFIXES.sub('', hint)}")
+        return together if is_sure or language is None else language
 
-    def _read(self, text: str) -> str | None:
+    def _read(self, text: str) -> tuple[str | None, bool]:
+        """Return the language and whether it's sure."""
         sample = text[:MAX_CHARS]
         if not _NOISE_SIGNS.isdisjoint(sample):
             words = sample.split()
@@ -95,15 +101,15 @@ class LanguageReader:
         if max(counts[script], cjk if script in ("han", "kana") else 0.0) < max(latin * 0.35, 2):
             return self._read_latin(sample)
         if script in ("han", "kana"):
-            return "ja" if counts.get("kana", 0.0) > 0.08 * cjk else "zh"
+            return ("ja" if counts.get("kana", 0.0) > 0.08 * cjk else "zh"), True
         if script == "cyrillic":
-            return _cyrillic(sample)
-        return _arabic(sample) if script == "arabic" else _SINGLE[script]
+            return _cyrillic(sample), True
+        return (_arabic(sample) if script == "arabic" else _SINGLE[script]), True
 
-    def _read_latin(self, text: str) -> str | None:
+    def _read_latin(self, text: str) -> tuple[str | None, bool]:
         words = _LATIN_WORD.findall(text.lower())
         if not words:
-            return None
+            return None, False
         votes = _NO_VOTES.copy()
         for word in words:
             if word in _LANGUAGES_OF:
@@ -113,14 +119,18 @@ class LanguageReader:
             for code, letters in _count_letters(text.lower()).items():
                 votes[code] += min(letters, 6)
         (best, most), (_, second) = sorted(votes.items(), key=lambda vote: -vote[1])[:2]
+        hindi = votes[_ROMANISED]
+        if hindi >= _FEW_WORDS and hindi >= 0.7 * most:
+            return _ROMANISED, True  # half of its words are English
         if most >= 2 and most >= 1.6 * second + 1:
-            return best
+            return best, True
         guess, confidence = self._identifier.classify(" ".join(words))
         if len(words) < 3 and most == 0:
-            return None
+            return (str(guess) if confidence > 0.6 and len(words) > 1 else None), False
+        is_sure = len(words) >= _MANY_WORDS
         if votes[guess] >= second or confidence > 0.9:
-            return str(guess) if confidence > 0.25 or votes[guess] == most > 0 else None
-        return best if most else None
+            return (str(guess) if confidence > 0.25 or votes[guess] == most > 0 else None), is_sure
+        return (best if most else None), is_sure
 
 
 def _count_letters(lowered: str) -> dict[str, int]:
@@ -130,6 +140,11 @@ def _count_letters(lowered: str) -> dict[str, int]:
         for code in _LANGUAGES_WITH.get(letter, ()):
             found[code] = found.get(code, 0) + count
     return found
+
+
+_BULGARIAN = frozenset(
+    ["се", "че", "са", "ще", "съм", "си", "във", "със", "който", "която", "което", "които", "това", "моля"]
+)
 
 
 def _cyrillic(text: str) -> str:
@@ -144,8 +159,8 @@ def _cyrillic(text: str) -> str:
         return "sr"
     if "ў" in lowered:
         return "be"
-    is_bulgarian = (
-        "ъ" in lowered and not any(letter in lowered for letter in "ыэё") and lowered.count("ъ") > len(lowered) / 120
+    is_bulgarian = not any(letter in lowered for letter in "ыэё") and (
+        lowered.count("ъ") > len(lowered) / 120 or not _BULGARIAN.isdisjoint(lowered.split())
     )
     return "bg" if is_bulgarian else "ru"
 
