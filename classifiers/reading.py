@@ -59,7 +59,7 @@ class Reading:
 def read_letter(message: Message, sender: str | None = None, max_chars: int = MAX_CHARS) -> Reading:
     """Take a letter apart; `sender` is the envelope sender ("" = bounce, None = not known)."""
     automation = read_automation(message, message.text[:MAX_CHARS], sender)
-    split = split_text(message.text, is_relay=automation.is_relay, max_chars=max_chars)
+    split = split_text(message.text, writer=message.from_.name, is_relay=automation.is_relay, max_chars=max_chars)
     contact = split.signature
     if automation.is_relay:  # a form says in its fields who the buyer is; the rest of it speaks of the platform
         contact = "\n".join(line for line in split.frame.split("\n") if _CONTACT_FIELD.search(line))

@@ -1,30 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the contact block at the end of a letter begins."""
 
+import re
 from enum import Enum
 from functools import lru_cache
 
+from classifiers.phones import western_digits
 from classifiers.tables import PatternSet, any_of, linear, read_table
 
 _MAX_BLOCK_LINES = 16
 _MAX_LINE_CHARS = 110
+_MAX_LONE_CHARS = 60
+_NUMBERS = re.compile(r"(?:\b(?:tel|t|m|ph|mob|cell)[.:]*)?\s*\+?\(?\d[\d ().\-/\u2010-\u2013]{5,}", re.IGNORECASE)
 
 _WORDS = read_table("frames")
 _CLOSINGS = frozenset(word.lower() for word in _WORDS["closing"])
 _LONG_CLOSINGS = tuple(sorted(word for word in _CLOSINGS if len(word) > 3))
 _LONG_CLOSING_STARTS = frozenset(word[:4] for word in _LONG_CLOSINGS)
 _DELIMITER = linear(r"[ \t]*(?:--|—|__+|--+|==+|\*\*+|~~+|──+)[ \t]*")
+_NAME_WORD = re.compile(r"[^\W\d_]+")
+_NAME_PARTS = re.compile(r"[ ]*(?:, | [–—-] |[|·،、　])[ ]*")
+_MAX_NAME_CHARS = 70
+_MAX_NAMED_LINES = 8
+_MAX_NAMED_CHARS = 70
 _DELIMITER_SIGNS = frozenset("-—_=*~─")
+_SHORT_FORMS = tuple(
+    word for word in _WORDS["legal_forms"] if word.isupper() and len(word) < 4
+)  # "as" is a word, "AS" a form
+_LONG_FORMS = tuple(word for word in _WORDS["legal_forms"] if word[0].isascii() and word not in _SHORT_FORMS)
 _LEGAL_FORM_PATTERN = (
-    rf"(?i)(?:^|[\s,.(（\"«“])(?:{any_of(word for word in _WORDS['legal_forms'] if word[0].isascii())})(?:$|[\s,.)\"»”|/-])|"
-    rf"(?:{any_of(word for word in _WORDS['legal_forms'] if not word[0].isascii())})"
+    rf"(?:^|[\s,.(（\"«“])(?:{any_of(_SHORT_FORMS)}|(?i:{any_of(_LONG_FORMS)}))(?:$|[\s,.)\"»”|/-])|"
+    rf"(?i:{any_of(word for word in _WORDS['legal_forms'] if not word[0].isascii())})"
 )
 _LEGAL_FORM = linear(_LEGAL_FORM_PATTERN)
 _LINK = linear(r"https?://|www\.")
 _SIGNS = PatternSet(
     {
         "sent-from": rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信|보냄)\.?[ \t]*$",
-        "contact": r"(?i)(?:\+|00)\d[\d ().\-/]{6,}|\(?\d{2,5}\)?[ \-./]\d[\d \-./]{5,}|[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
+        "contact": r"(?i)(?:\d[ ().\-/\x{2010}-\x{2013}]{0,3}){7}|[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
         r"^[ \t]*(?:tel|phone|mob|mobile|cell|fax|ph|t|m|f|p|e|w|e-?mail|mail|web|skype|wechat|whatsapp|whats app|wa|qq|微信|"
         r"电话|電話|手机|手機|传真|傳真|邮箱|邮编|地址|网址|住所|전화|휴대폰|팩스|тел|моб|факс|telefon|teléfono|telefone|gsm|"
         r"handy|móvil|cel|hp|โทร|đt|sđt|هاتف|جوال|تلفن|موبایل|همراه|住址|〒|add|address|adresse|dirección)"
@@ -33,11 +46,14 @@ _SIGNS = PatternSet(
         "title": rf"(?i)(?:^|[\s,/|(&.-])(?:{any_of(word for word in _WORDS['titles'] if ord(word[0]) < 0x2E80)})|"
         rf"(?:{any_of(word for word in _WORDS['titles'] if ord(word[0]) >= 0x2E80)})",
         "link": r"https?://|www\.",
+        "bank": r"(?i)^[ \t]*(?:开户行|户名|账号|账户|帐号|帳號|收款|bank|beneficiary|a/c|account|swift|iban|bic)[^\n:：]{0,20}[:：]",
+        "phone-at-end": r"(?:\d[ ().\-/\x{2010}-\x{2013}]{0,3}){7,}$",
         "phone": r"\+?\d[\d ().\-/]{6,}",
         "bullet": r"^[ \t]*(?:[-*•·–]|\d{1,2}[.)、])[ \t]*\S",
     }
 )
 _ENDS_SENTENCE = (".", "?", "!", "。", "？", "！", "…", ";", "؟", "।")
+_ENDS_WIDE_SENTENCE = frozenset("。？！؟।")
 _ENDS_CLAUSE = (":", "：", ",", "，", "、", "،")
 
 
@@ -79,13 +95,14 @@ def is_sent_from(line: str) -> bool:
 @lru_cache(maxsize=256)
 def _signs(text: str) -> frozenset[str]:
     # The last lines are looked at more than once; closings and signatures come again in other letters.
-    return _SIGNS.found(text)
+    return _SIGNS.found(western_digits(text))
 
 
-def signature_start(lines: list[str]) -> int:
+def signature_start(lines: list[str], writer: str = "") -> int:
     """Return the index of the first line of the contact block, len(lines) when there is none.
 
-    A closing formula goes with the block; a bare first name without contact stays with the letter.
+    A closing formula goes with the block; a bare first name without contact stays with the letter.  `writer` is the name
+    that the letter is from: where it stands above other short lines a block begins, whatever they hold.
     """
     end = len(lines)
     while end and (not lines[end - 1].strip() or is_sent_from(lines[end - 1])):
@@ -98,7 +115,38 @@ def signature_start(lines: list[str]) -> int:
         ):
             return _with_closing(lines, index)
     start = _walk_up(lines, end)
+    if start == end and writer:
+        start = _named_block(lines, end, writer)
     return start if start < end else sent_from
+
+
+def _named_block(lines: list[str], end: int, writer: str) -> int:
+    """Return where a block begins that holds the writer's full name and more; `end` without one."""
+    words = _name_words(writer)
+    if not words:
+        return end
+    for index in range(end - 1, max(end - _MAX_NAMED_LINES, 0), -1):
+        line = lines[index].strip()
+        if len(line) > _MAX_NAMED_CHARS or _ends_sentence(line) or "bullet" in _signs(line):
+            return end
+        if not words <= _name_words(line) and not (
+            len(words) == 1 and next(iter(words)) in line and not line.isascii()
+        ):
+            continue
+        if index == end - 1 and len(_name_words(line)) == len(words):
+            return end  # nothing but the name
+        start = index
+        while start > 1 and lines[start - 1].strip() and _kind(lines[start - 1]) is _Line.STRONG:
+            start -= 1  # "Acme Ltd" above the name
+        return _with_closing(lines, start)
+    return end
+
+
+def _name_words(name: str) -> frozenset[str]:
+    """Return a name's words without titles; one word, unless of a script without spaces, is no full name."""
+    words = frozenset(word for word in _NAME_WORD.findall(name.lower()) if len(word) > 1)
+    is_full = len(words) > 1 or any("\u2e80" <= char <= "\uffdc" for char in name)
+    return words if is_full else frozenset()
 
 
 def _with_closing(lines: list[str], start: int) -> int:
@@ -139,7 +187,12 @@ def _walk_up(lines: list[str], end: int) -> int:
         strong += kind is _Line.STRONG
         start = index
         crossed_blank = False
-    is_block = (strong and (seen > 1 or _is_whole_block(lines[start]))) or (names > 1 and not lines[start - 1].strip())
+    is_apart = not lines[start - 1].strip() or _ends_sentence(lines[start - 1].strip())
+    is_block = (
+        (strong and seen > 1 and (names or any(_names_somebody(line) for line in lines[start:end])))
+        or (strong and seen == 1 and _is_whole_block(lines[start].strip(), is_apart=is_apart))
+        or (names > 1 and is_apart)
+    )
     return start if is_block else end
 
 
@@ -158,8 +211,24 @@ def _is_double_spaced(lines: list[str]) -> bool:
     return sum(not line.strip() for line in lines) > 3
 
 
-def _is_whole_block(line: str) -> bool:
-    return bool(_LEGAL_FORM.search(line)) or sum(line.count(mark) for mark in (" / ", " | ", " · ", " - ")) > 0
+def _names_somebody(line: str) -> bool:
+    """Does the line hold a company, a title, or a name beside a number?"""
+    signs = _signs(line.strip())
+    return "legal-form" in signs or "title" in signs or _is_name_like(_NUMBERS.sub("", line)) or " | " in line
+
+
+def _is_whole_block(line: str, *, is_apart: bool) -> bool:
+    """Is the line a contact block by itself?"""
+    if _LEGAL_FORM.search(line) or any(mark in line for mark in (" / ", " | ", " · ", " - ", " – ")):
+        return True
+    if not is_apart or len(line) > _MAX_LONE_CHARS:
+        return False
+    signs = _signs(line)
+    rest = _NUMBERS.sub("", line)
+    if "phone-at-end" in signs:  # "Acme Tools 0933-728-105"
+        return bool(rest.strip()) and len(rest.split()) <= 6 and _is_name_like(rest)
+    name, _, title = line.partition(",")
+    return "title" in signs and bool(title) and len(name.split()) in (2, 3) and _is_name_like(name)
 
 
 def _kind(line: str) -> _Line:
@@ -173,6 +242,8 @@ def _kind(line: str) -> _Line:
     signs = _signs(text)
     if "sent-from" in signs:
         return _Line.STRONG
+    if "bank" in signs or text[-1] in _ENDS_WIDE_SENTENCE:
+        return _Line.SENTENCE
     if "contact" in signs:
         is_sentence = len(text.split()) > 14 or (
             "link" in signs and "phone" not in signs and _is_sentence_with_link(text)
@@ -189,9 +260,8 @@ def _ends_sentence(text: str) -> bool:
         return False
     # "Müdür Yrd.", "Acme Co., Ltd.": an abbreviation ends no sentence.
     last = text.split()[-1]
-    return not (
-        text.endswith(".") and ((len(last) <= 5 and last[:1].isupper()) or "." in last[:-1])
-    ) and not _LEGAL_FORM.search(text[-14:])
+    is_abbreviation = (len(last) <= 5 and last[:1].isupper()) or "." in last[:-1] or _LEGAL_FORM.search(text[-14:])
+    return not (text.endswith(".") and is_abbreviation)
 
 
 def _is_sentence_with_link(text: str) -> bool:
@@ -209,12 +279,16 @@ def _is_address_like(line: str) -> bool:
 
 
 def _is_name_like(line: str) -> bool:
-    """Could the line be a name, a city, a slogan: short, without digits, words that begin with a capital?"""
+    """Could the line be a name, a company, a city, a slogan: short, without digits, words that begin with a capital?"""
     text = line.strip().strip("*_,.-–—|")
-    if text.endswith(_ENDS_SENTENCE) or "?" in text or "？" in text or len(text) > 60:
+    if not text or text.endswith(_ENDS_SENTENCE) or "?" in text or "？" in text or len(text) > _MAX_NAME_CHARS:
         return False
+    return all(_is_name(part) for part in _NAME_PARTS.split(text))
+
+
+def _is_name(text: str) -> bool:
     words = text.split()
-    if len(words) > 6:
+    if not words or len(words) > 6:
         return False
     first = text[:1]
     if first.islower():

@@ -40,6 +40,8 @@ _FRAME_PATTERN = rf"(?i)(?:{any_of(_WORDS['frame'])})"
 _FRAME = linear(_FRAME_PATTERN)
 _RELAY_FRAME = linear(rf"(?i)(?:{any_of((*_WORDS['frame'], *_WORDS['relay_frame']))})")
 _RELAY_MESSAGE = linear(rf"(?im)^[ \t*]*(?:{any_of(_WORDS['relay_message'])})[ \t*]*(?:[:：][ \t*]*|$)")
+_FOOTER = linear(rf"(?i)(?:{any_of((*_WORDS['small_print'], *_WORDS['sure_small_print'], *_WORDS['frame']))})")
+_SURE_FOOTER = linear(rf"(?i)(?:{any_of((*_WORDS['sure_small_print'], *_WORDS['frame']))})")
 _RULE = linear(r"[ \t>]*[-_=*—─~]{5,}[ \t]*")
 # Most letters hold nothing of all that: one pass over the text says so.
 _OCCURS = PatternSet(
@@ -107,8 +109,11 @@ class Split:
         return self.of(Kind.FORWARD)
 
 
-def split_text(text: str, *, is_relay: bool = False, max_chars: int = MAX_CHARS) -> Split:
-    """Mark every line of the first `max_chars` characters; `is_relay`: a platform carries a buyer's words."""
+def split_text(text: str, *, writer: str = "", is_relay: bool = False, max_chars: int = MAX_CHARS) -> Split:
+    """Mark every line of the first `max_chars` characters.
+
+    `writer` is the name that the letter is from; `is_relay`: a platform carries a buyer's words.
+    """
     text = text[:max_chars].replace("\xa0", " ").replace("\u200b", "")
     lines = text.split("\n")
     if is_relay:  # platforms set the buyer's words as a quote
@@ -128,7 +133,7 @@ def split_text(text: str, *, is_relay: bool = False, max_chars: int = MAX_CHARS)
         _mark_relay_label(text, lines, kinds)
     elif "frame" in occurring:
         _mark_frames(lines, kinds, _FRAME)
-    _mark_signature(lines, kinds)
+    _mark_signature(lines, kinds, writer)
     return Split(tuple(zip(kinds, lines, strict=True)))
 
 
@@ -235,8 +240,8 @@ def _mark_relay_label(text: str, lines: list[str], kinds: list[Kind]) -> None:
     kinds[index] = Kind.NEW if words.strip() else Kind.FRAME
 
 
-def _mark_signature(lines: list[str], kinds: list[Kind]) -> None:
-    """Mark the contact block at the end of the sender's own words."""
+def _mark_signature(lines: list[str], kinds: list[Kind], writer: str) -> None:
+    """Mark the contact block at the end of the sender's own words, and the small print below it."""
     last = len(lines) - 1
     while last >= 0 and (kinds[last] is not Kind.NEW or not lines[last].strip()):
         last -= 1
@@ -246,5 +251,19 @@ def _mark_signature(lines: list[str], kinds: list[Kind]) -> None:
         first -= 1
     if first < 0:
         return
-    start = first + signature_start(lines[first : last + 1])
-    _mark(kinds, start, last + 1, Kind.SIGNATURE)
+    end = last + 1
+    # Small print is looked for from the end, one line at a time; never the letter's first line.
+    while end > first + 1 and (not lines[end - 1].strip() or _FOOTER.search(lines[end - 1])):
+        end -= 1
+    start = first + signature_start(lines[first:end], writer)
+    if end <= last and (start < end or _is_sure_footer(lines[end : last + 1])):
+        _mark(kinds, end, last + 1, Kind.DISCLAIMER)
+    else:
+        start = first + signature_start(lines[first : last + 1], writer)
+        end = last + 1
+    _mark(kinds, start, end, Kind.SIGNATURE)
+
+
+def _is_sure_footer(lines: list[str]) -> bool:
+    """Would nobody write so in a letter?"""
+    return all(not line.strip() or _SURE_FOOTER.search(line) for line in lines)
