@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`tradepost classify FILE...`: what the classifiers say of mails in files.  Reads files, writes nothing."""
+"""`tradepost classify FILE...`: what the classifiers say of mails in files.  Reads files, writes nothing.
+
+What learns from the records (`classify learn` ...) belongs to the room of the records and is found by entry point.
+"""
 
 import json
 import sys
@@ -7,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import click
@@ -17,6 +21,7 @@ from rich.table import Table
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.linear_model import ModelError
 from tradepost.analysis import Extract
+from tradepost.cli import Invocation, load_command
 from tradepost.message import Message
 from tradepost.mime_reading import parse_message
 from tradepost.verdict import Labels
@@ -77,18 +82,55 @@ class Result:
         }
 
 
-@click.command()
+class _FilesOrCommand(click.Group):
+    """A group whose first word may as well be a file or an option of `files`, the command that is meant then."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*self.commands, *_points()])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        point = _points().get(cmd_name)
+        return super().get_command(ctx, cmd_name) if point is None else load_command(point)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.list_commands(ctx), *ctx.help_option_names}:
+            args = ["files", *args]
+        return super().parse_args(ctx, args)
+
+
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group="tradepost.commands.classify")}
+
+
+@click.group(cls=_FilesOrCommand, subcommand_metavar="FILE... | COMMAND [ARGS]...")
+def classify() -> None:
+    """Say of each mail FILE what it is; correct labels, and learn from corrections.
+
+    `tradepost classify FILE...` is short for `tradepost classify files FILE...`, which a file named like a command needs.
+    """
+
+
+@classify.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line and file.")
 @click.option("--sender", default=None, help="The envelope sender; an empty one means a bounce.")
 @click.option("--rcpt", "recipients", multiple=True, help="An envelope recipient (repeatable); shown, not judged.")
-def classify(files: tuple[Path, ...], as_json: bool, sender: str | None, recipients: tuple[str, ...]) -> None:
+@click.option("--site", "knows_site", is_flag=True, help="With what this site has learned, where the settings say.")
+@click.pass_context
+def files(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    as_json: bool,
+    sender: str | None,
+    recipients: tuple[str, ...],
+    knows_site: bool,
+) -> None:
     """Say of each mail FILE what it is: category, priority, language, country, first facts.
 
     Ends with status 1 when a file could not be read.
     """
     try:
-        analyst = load()
+        analyst = load(ctx.ensure_object(Invocation).settings.model_dir if knows_site else None)
     except ModelError as error:
         raise click.ClickException(str(error)) from error
     table = _new_table(recipients)

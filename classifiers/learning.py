@@ -244,7 +244,13 @@ class _School:
             # Where headers or rules decide, the label is another one whatever the model says.
             if wanted[task] is not None and wanted[task] == getattr(said, task):
                 is_correction = task in lesson.corrected
-                weight = _WEIGHT_CORRECTED if is_correction else _WEIGHT_UNDISPUTED if lesson.sender else _WEIGHT_LETTER
+                weight = (
+                    _WEIGHT_CORRECTED
+                    if is_correction
+                    else _WEIGHT_LETTER
+                    if lesson.sender is None
+                    else _WEIGHT_UNDISPUTED
+                )
                 rows[task] = self._row(task, counts, own, wanted[task], weight, is_correction)
         return _Pupil(lesson, rows)
 
@@ -335,7 +341,7 @@ class _School:
         return Score(what, len(pupils), *rights)
 
     def _label(self, analyst: TradeAnalyst, lesson: Lesson) -> Labels:
-        return analyst.label(lesson.message, lesson.message.date or _NO_DATE, sender=lesson.sender or None)
+        return analyst.label(lesson.message, lesson.message.date or _NO_DATE, sender=lesson.sender)
 
 
 def _is_right(pupil: _Pupil, said: Labels) -> bool:
@@ -460,7 +466,7 @@ def read_letters(most: int) -> Iterator[Lesson]:
                 text=body if isinstance(body, str) else "\n".join(text for _, text in body),
                 attachments=tuple(Part(str(n), "", name) for n, name in enumerate(row.get("attachments", ()), 1)),
             ),
-            sender="",
+            sender=None,
             group=row["persona"],
             category=row["category"],
             priority=row["priority"],

@@ -19,6 +19,7 @@ from crm_sync.company_file import parse_company, read_toml
 from crm_sync.confirmation import make_confirmer
 from crm_sync.database import Database, WorkerLock, open_database
 from crm_sync.host_follower import HostFollower, follow_only
+from crm_sync.nightly import make_nightly_learning
 from crm_sync.policy_store import fetch_policy, fetch_rules
 from crm_sync.projector import Projector
 from crm_sync.reconcile_command import reconcile
@@ -87,11 +88,12 @@ def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> 
         source=open_source(settings, stop),
         blobs=blobs,
         read=partial(parse_message, payloads=True),
-        analyst=load_analyst(),
+        analyst=load_analyst(settings.model_dir),
         projector=make_projector(settings, opened),
         follower=make_follower(settings),
         settings=settings.worker,
         stop=stop,
+        nightly=make_nightly_learning(settings, opened),
     )
 
 

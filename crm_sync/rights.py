@@ -22,7 +22,7 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A registered person who looks at records, with the reach of reading them."""
+    """A registered person who looks at records, with the reach of reading them and of correcting their labels."""
 
     person_id: int
     email: str
@@ -30,6 +30,7 @@ class Viewer:
     role: str = "rep"
     team_id: int | None = None
     reach: Reach = Reach.NONE
+    corrects: Reach = Reach.NONE
 
     @property
     def sees_all(self) -> bool:
@@ -44,24 +45,35 @@ def fetch_viewer(session: Session, person_id: int) -> Viewer | None:
     ).scalar_one_or_none()
     if person is None:
         return None
-    reach = session.execute(
-        select(RoleRight.reach).where(
-            RoleRight.role == person.role, RoleRight.entity == "message", RoleRight.action == "read"
-        )
-    ).scalar_one_or_none()
-    return Viewer(person.id, person.email, person.name, person.role, person.team_id, Reach(reach or Reach.NONE))
+    rights = session.execute(
+        select(RoleRight.action, RoleRight.reach).where(RoleRight.role == person.role, RoleRight.entity == "message")
+    )
+    reaches = {action: Reach(reach) for action, reach in rights}
+    return Viewer(
+        person.id,
+        person.email,
+        person.name,
+        person.role,
+        person.team_id,
+        reach=reaches.get("read", Reach.NONE),
+        corrects=reaches.get("correct", Reach.NONE),
+    )
 
 
 def visible_scopes(viewer: Viewer) -> Select[int]:
     """Return the ids of the scopes a viewer may see, as a subquery for IN (EXISTS is 50 times slower: trap 49)."""
+    return _scopes_within(viewer, viewer.reach)
+
+
+def _scopes_within(viewer: Viewer, reach: Reach) -> Select[int]:
     scopes = select(Scope.id)
-    if viewer.reach is Reach.ALL:
+    if reach is Reach.ALL:
         return scopes
-    if viewer.reach is Reach.NONE:
+    if reach is Reach.NONE:
         return scopes.where(~true())
     pools = select(PoolMember.pool_id).where(PoolMember.person_id == viewer.person_id)
     ways = [Scope.owner_id == viewer.person_id, Scope.pool_id.in_(pools)]
-    if viewer.reach is Reach.TEAM and viewer.team_id is not None:
+    if reach is Reach.TEAM and viewer.team_id is not None:
         ways.append(Scope.team_id == viewer.team_id)
     return scopes.where(or_(*ways))
 
@@ -71,3 +83,10 @@ def may_see(viewer: Viewer, scope_id: SQLColumnExpression[int]) -> ColumnElement
     if viewer.reach is Reach.ALL:
         return true()
     return scope_id.in_(visible_scopes(viewer))
+
+
+def may_correct(viewer: Viewer, scope_id: SQLColumnExpression[int]) -> ColumnElement[bool]:
+    """Return the condition that the labels of a row hanging on that scope column are the viewer's to correct."""
+    if viewer.corrects is Reach.ALL:
+        return may_see(viewer, scope_id)
+    return may_see(viewer, scope_id) & scope_id.in_(_scopes_within(viewer, viewer.corrects))

@@ -35,6 +35,7 @@ _TEND_SECONDS = 0.2
 _SLOW_FAILURE_SECONDS = 0.5
 _DIRECTORY_REST_SECONDS = 5.0
 _REPORT = timedelta(seconds=5)
+_LEARNED_SECONDS = 3.0  # between two looks for another model
 # These say that something around us failed: the entry is as good as before, and is tried again after a restart.
 _INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError)
 # These of them pass by themselves (a blob store out of room too): the worker waits for it, anything else an administrator
@@ -55,6 +56,16 @@ class Follower(Protocol):
         """Let go of the log."""
 
 
+class Nightly(Protocol):
+    """What is done once a night, aside."""
+
+    def step(self) -> None:
+        """Begin when it is time."""
+
+    def close(self) -> None:
+        """End what is under way."""
+
+
 class Worker:
     """One worker.  Everything it needs is handed in; `run` serves until `stop` is set."""
 
@@ -71,6 +82,7 @@ class Worker:
         settings: WorkerSettings,
         stop: threading.Event,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        nightly: Nightly | None = None,
     ) -> None:
         self._database = database
         self._source = source
@@ -90,6 +102,8 @@ class Worker:
         self._reported_at: datetime | None = None
         self._lag_seconds = 0.0
         self._tended_at = 0.0
+        self._nightly = nightly
+        self._learned_at = 0.0
 
     def run(self) -> None:
         """Serve until told to stop: what was read is finished, committed and acknowledged first.
@@ -133,6 +147,7 @@ class Worker:
             self._confirm()
             self._project()
             self._report()
+            self._learn()
             self._tended_at = time.monotonic()
         return len(letters) + shunted
 
@@ -257,10 +272,20 @@ class Worker:
             self._source.report()
             self._reported_at = now
 
+    def _learn(self) -> None:
+        """Take up what was learned, by whatever process; see whether it is night."""
+        if time.monotonic() - self._learned_at >= _LEARNED_SECONDS:
+            self._learned_at = time.monotonic()
+            self._analyst.refresh()
+            if self._nightly is not None:
+                self._nightly.step()
+
     def close(self) -> None:
         """Release source, blobs, directory and mail log; the database is its opener's."""
         self._source.close()
         self._blobs.close()
         if self._follower is not None:
             self._follower.close()
+        if self._nightly is not None:
+            self._nightly.close()
         self._projector.close()

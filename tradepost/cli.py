@@ -55,7 +55,7 @@ class _Rooms(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         point = _points().get(cmd_name)
-        return None if point is None else _load(point)
+        return None if point is None else load_command(point)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -69,7 +69,7 @@ class _Rooms(click.Group):
         rows = []
         for name, point in sorted(_points().items()):
             try:
-                rows.append((name, _load(point).get_short_help_str(100)))
+                rows.append((name, load_command(point).get_short_help_str(100)))
             except Unavailable as broken:
                 rows.append((name, f"({broken})"))
         with formatter.section("Commands"):
@@ -96,7 +96,8 @@ def _points() -> dict[str, EntryPoint]:
     return {point.name: point for point in (*entry_points(group=GROUP), *_OWN)}
 
 
-def _load(point: EntryPoint) -> click.Command:
+def load_command(point: EntryPoint) -> click.Command:
+    """Load the command of an entry point.  Raises Unavailable."""
     try:
         command = point.load()
     except (ImportError, AttributeError, SyntaxError) as error:

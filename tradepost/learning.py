@@ -18,13 +18,13 @@ class Lesson:
     """One mail with its labels in force.
 
     `corrected` names the fields that a person set; without any, nobody objected.  Lessons of one `group` (a sender, a
-    conversation) are learnt together or held back together.  `sender` is the envelope sender, `taught_at` the time of the
-    newest correction.
+    conversation) are learnt together or held back together.  `sender` is the envelope sender ("" = bounce, None = not known),
+    `taught_at` the time of the newest correction.
     """
 
     key: str
     message: Message
-    sender: str
+    sender: str | None
     group: str
     category: str | None
     priority: str | None

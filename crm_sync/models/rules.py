@@ -25,13 +25,17 @@ class RuleRow(Base):
 
 
 class Correction(Base):
-    """A person said that a label was wrong; it teaches the classifier."""
+    """A person said that a label was wrong; it teaches the classifier.  Append-only: the newest of a field is in force.
+
+    `field`: category, priority, language, owner (an address).  `cause_id` is that of the event which tells the conversation.
+    """
 
     __tablename__ = "correction"
     id: Mapped[int] = mapped_column(primary_key=True)
     message_id: Mapped[int] = mapped_column(ForeignKey("message.id"), index=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     field: Mapped[str] = mapped_column(String(20))
-    old: Mapped[str | None] = mapped_column(String(40))
-    new: Mapped[str | None] = mapped_column(String(40))
+    old: Mapped[str | None] = mapped_column(String(320))
+    new: Mapped[str | None] = mapped_column(String(320))
+    cause_id: Mapped[str] = mapped_column(String(40), server_default="")

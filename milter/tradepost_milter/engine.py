@@ -28,6 +28,8 @@ from tradepost_milter.thinking import Thinkers
 
 log = logging.getLogger("tradepost.milter")
 
+_LEARNED_SECONDS = 2.0  # between two looks for another model
+
 
 def open_journal(settings: Settings) -> Journal:
     """Return the journal the settings name."""
@@ -53,7 +55,7 @@ def read_or_make_key(path: Path) -> bytes:
 def prepare(settings: Settings) -> Serve:
     """Load what children share (the model above all) and return how a child serves.  Starts no thread."""
     keep_heap_flat()
-    analyst = load_analyst()
+    analyst = load_analyst(settings.model_dir)
     load_directory(settings)
     key = read_or_make_key(settings.key_file)
     journal = open_journal(settings)
@@ -76,6 +78,7 @@ def build_engine(settings: Settings, analyst: Analyst, key: bytes, journal: Jour
     policies = PolicySource(directory)
     policies.refresh()
     threading.Thread(target=policies.follow, args=(threading.Event(),), daemon=True, name="policy").start()
+    threading.Thread(target=_follow_learning, args=(analyst, threading.Event()), daemon=True, name="model").start()
     decider = Decider(analyst, directory, policies, settings, key, read_seen_mail, lambda: datetime.now(UTC))
     return Engine(
         settings=settings,
@@ -86,6 +89,12 @@ def build_engine(settings: Settings, analyst: Analyst, key: bytes, journal: Jour
         pulse=pulse,
         thinkers=Thinkers(),
     )
+
+
+def _follow_learning(analyst: Analyst, stop: threading.Event) -> None:
+    """Take up what the site learned, while mail goes on; until told to stop."""
+    while not stop.wait(_LEARNED_SECONDS):
+        analyst.refresh()
 
 
 def read_seen_mail(seen: Seen) -> Message:

@@ -23,7 +23,7 @@ KEYS = [
 @pytest.fixture(autouse=True)
 def _loaded(analyst: TradeAnalyst, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load the models once, not once a test."""
-    monkeypatch.setattr(classifiers.commands, "load", lambda: analyst)
+    monkeypatch.setattr(classifiers.commands, "load", lambda site: analyst)
 
 
 def test_one_object_a_file_with_the_agreed_keys() -> None:
@@ -61,7 +61,7 @@ def test_the_envelope_sender_counts(tmp_path: Path) -> None:
 
 
 def test_a_missing_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(classifiers.commands, "load", lambda: load_models(tmp_path))
+    monkeypatch.setattr(classifiers.commands, "load", lambda site: load_models(tmp_path))
 
     result = CliRunner().invoke(classify, [str(tmp_path)])
 

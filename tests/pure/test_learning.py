@@ -300,7 +300,7 @@ def test_shipped_letters_are_a_fixed_sample_with_labels_that_exist() -> None:
     letters = list(read_letters(60))
     assert [each.key for each in letters] == [each.key for each in read_letters(60)]
     assert {each.category for each in letters} <= set(CATEGORIES)
-    assert all(each.message.text and not each.sender for each in letters)
+    assert all(each.message.text and each.sender is None for each in letters)
 
 
 def test_a_word_of_one_mail_alone_is_not_stored(

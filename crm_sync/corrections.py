@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person corrects the labels of a mail: checked, in force at once, kept as an event, newest wins.
+
+To take a correction back is to correct once more.  What the milter said at arrival stays as it was.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from crm_sync.conversations import OPEN
+from crm_sync.directory_rows import DirtyKeys, changed_threads
+from crm_sync.models.conversations import Conversation, Event
+from crm_sync.models.mail import Arrival, Message
+from crm_sync.models.people import Person
+from crm_sync.models.rules import Correction, RuleRow
+from crm_sync.rights import Viewer, fetch_viewer, may_correct
+from tradepost.addresses import address_key
+from tradepost.errors import Refusal
+from tradepost.verdict import CATEGORIES, Direction, Priority
+
+FIELDS = ("category", "priority", "language", "owner")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+
+class CorrectionError(Refusal, ValueError):
+    """The correction can't be made; nothing was changed.  One line: what was wanted, why not, what may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One field that was changed."""
+
+    field: str
+    old: str | None
+    new: str
+
+
+def correct_mail(
+    session: Session, viewer: Viewer, entry_id: str, wanted: Mapping[str, str], cause_id: str, now: datetime
+) -> tuple[Made, ...]:
+    """Give the mail of an arrival these labels (field -> label, an owner by address); return what that changed.
+
+    A label that is in force already is no correction.  `cause_id` tells this request from any other (ULID).  Raises
+    CorrectionError; also for a mail that is not the viewer's to correct, which is not told from one that is not there.
+    """
+    message = session.execute(
+        select(Message)
+        .join(Arrival, Arrival.message_id == Message.id)
+        .where(Arrival.entry_id == entry_id, may_correct(viewer, Message.scope_id))
+    ).scalar_one_or_none()
+    if message is None:
+        raise CorrectionError(f"mail {entry_id}: there is none whose labels {viewer.email} may correct")
+    if message.direction != Direction.INBOUND:
+        raise CorrectionError(f"mail {entry_id}: is {message.direction}; only mail from outside is classified")
+    made = [
+        change
+        for field, label in wanted.items()
+        if (
+            change := _set_owner(session, message, label)
+            if field == "owner"
+            else _set_label(session, message, field, label)
+        )
+    ]
+    for change in made:
+        session.add(
+            Correction(
+                message_id=message.id,
+                person_id=viewer.person_id,
+                at=now,
+                field=change.field,
+                old=change.old,
+                new=change.new,
+                cause_id=cause_id,
+            )
+        )
+    if made:
+        session.add(
+            Event(
+                cause_id=cause_id,
+                step="corrected",
+                at=now,
+                conversation_id=message.conversation_id,
+                person_id=viewer.person_id,
+                details={"entry_id": entry_id, "changes": {change.field: [change.old, change.new] for change in made}},
+            )
+        )
+        session.flush()
+        if any(change.field == "owner" for change in made):
+            _tell_directory(session, message.conversation_id, made)
+    return tuple(made)
+
+
+def fetch_corrector(session: Session, email: str) -> Viewer:
+    """Return the registered person of that address.  Raises CorrectionError."""
+    person = session.scalars(select(Person.id).where(Person.email == address_key(email))).one_or_none()
+    viewer = None if person is None else fetch_viewer(session, person)
+    if viewer is None:
+        raise CorrectionError(f"{email}: is no registered person; a correction names who made it")
+    return viewer
+
+
+def known_categories(session: Session) -> tuple[str, ...]:
+    """Return the shipped categories, then those that rules give."""
+    given = {
+        str(effect.get("value"))
+        for effects in session.scalars(select(RuleRow.effects))
+        for effect in effects
+        if effect.get("action") == "set_category"
+    }
+    return (*CATEGORIES, *sorted(given - set(CATEGORIES)))
+
+
+def _set_label(session: Session, message: Message, field: str, label: str) -> Made | None:
+    _check_label(session, field, label)
+    old = getattr(message, field)
+    if old == label:
+        return None
+    setattr(message, field, label)
+    if field == "category":
+        message.is_automatic = label == "automatic"
+    return Made(field, old, label)
+
+
+def _check_label(session: Session, field: str, label: str) -> None:
+    if field == "language":
+        if not _LANGUAGE.fullmatch(label):
+            raise CorrectionError(f"language {label!r}: is no ISO 639 code, as en or zh")
+        return
+    if field not in ("category", "priority"):
+        raise CorrectionError(f"{field!r}: can't be corrected; {', '.join(FIELDS)} can")
+    labels = known_categories(session) if field == "category" else tuple(Priority)
+    if label not in labels:
+        raise CorrectionError(f"{field} {label!r}: there is none; there are {', '.join(labels)}")
+
+
+def _set_owner(session: Session, message: Message, email: str) -> Made | None:
+    """Let another person do the work: the conversation is his.  The customer's owner is another matter."""
+    person = session.scalars(select(Person).where(Person.email == address_key(email))).one_or_none()
+    if person is None or person.left_at is not None:
+        raise CorrectionError(f"owner {email!r}: is no registered person")
+    conversation = session.execute(
+        select(Conversation).where(Conversation.id == message.conversation_id).with_for_update()
+    ).scalar_one()
+    before = conversation.assignee_id
+    if before == person.id:
+        return None
+    old = None if before is None else session.scalars(select(Person.email).where(Person.id == before)).one()
+    conversation.assignee_id = person.id
+    conversation.version += 1
+    if conversation.status == OPEN:
+        # Whoever records counts by relative updates too: none is lost.
+        for key, change in sorted(((person.id, 1), *(((before, -1),) if before is not None else ()))):
+            session.execute(
+                update(Person).where(Person.id == key).values(open_conversations=Person.open_conversations + change)
+            )
+    return Made("owner", old, person.email)
+
+
+def _tell_directory(session: Session, conversation_id: int, made: list[Made]) -> None:
+    emails = [email for change in made if change.field == "owner" for email in (change.old, change.new) if email]
+    people = session.scalars(select(Person.id).where(Person.email.in_(emails)))
+    dirty = DirtyKeys(threads=changed_threads(session, [conversation_id]), people=set(people))
+    dirty.write(session)
