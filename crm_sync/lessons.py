@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from crm_sync.blobs import BlobError, BlobStore
@@ -82,7 +82,7 @@ _MAILS = (
         among_keys(Message.id),
         Message.direction == Direction.INBOUND.value,
         Arrival.raw_sha256.is_not(None),
-        Arrival.acceptance.in_(COUNTED),
+        Arrival.acceptance.in_((*COUNTED, bindparam("also"))),
     )
     .order_by(Message.id, Arrival.entry_id.desc())
 )
@@ -98,16 +98,17 @@ def fetch_lesson_mails(session: Session) -> tuple[LessonMail, ...]:
     """Return the newest corrected mails, then the newest others of senders who were never corrected."""
     touched = fetch_corrected(session)
     taught = {key: mail for key, mail in touched.items() if set(mail.fields) & set(LEARNT_FIELDS)}
-    corrected = _fetch(session, list(taught)[-MOST_CORRECTED:], taught)
+    # Somebody who corrects a mail has it, whatever the mail log has said of it yet.
+    corrected = _fetch(session, list(taught)[-MOST_CORRECTED:], taught, also="pending")
     # Of a sender whose mail was corrected once, the rest may be wrong too: nobody looked.
     senders = {mail.from_address for mail in corrected}
-    others = _fetch(session, [key for key in session.scalars(_NEWEST) if key not in touched], {})
+    others = _fetch(session, [key for key in session.scalars(_NEWEST) if key not in touched], {}, also="")
     return (*corrected, *(mail for mail in others if mail.from_address not in senders))
 
 
-def _fetch(session: Session, keys: Collection[int], taught: dict[int, Corrected]) -> Sequence[LessonMail]:
+def _fetch(session: Session, keys: Collection[int], taught: dict[int, Corrected], *, also: str) -> Sequence[LessonMail]:
     # Of several arrivals the first counts: it was judged by what the milter saw then.
-    rows = {row.id: row for row in session.execute(_MAILS, {"keys": list(keys)})}
+    rows = {row.id: row for row in session.execute(_MAILS, {"keys": list(keys), "also": also})}
     return [
         LessonMail(
             row.id,
