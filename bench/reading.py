@@ -129,7 +129,14 @@ def read_row(languages: LanguageReader, row: dict[str, Any]) -> Answer:
     origin = Origin() if row["category"] == "spam" else reading.origin(message, language)
     split = reading.split
     return Answer(
-        row, message, split.new_text, split.signature, split.rest, language, origin, reading.phone(origin.country)
+        row,
+        message,
+        split.new_text,
+        split.signature,
+        split.rest,
+        language,
+        origin,
+        reading.phone(origin.country, language),
     )
 
 

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The loaded classifier that milter, worker and command line share."""
 
-import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from classifiers.automatic import Automation, read_automation
-from classifiers.country import Origin, read_country
+from classifiers.country import Origin
 from classifiers.deciding import decide_category
 from classifiers.entities import Letter, read_entities
 from classifiers.features import count_features
@@ -15,28 +12,15 @@ from classifiers.language import LanguageReader
 from classifiers.linear_model import Models, Weighed, feature_scheme, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
+from classifiers.reading import Reading, read_letter
 from classifiers.site_model import SiteFolder, SiteFollower
-from classifiers.splitting import MAX_CHARS, Split, split_text
-from classifiers.tables import linear, read_table
+from classifiers.splitting import MAX_CHARS
+from classifiers.tables import read_table
 from tradepost.analysis import Extract
 from tradepost.message import Address, Message
 from tradepost.verdict import BUSINESS_CATEGORIES, Labels
 
 _WORKER_MAX_CHARS = 200_000
-_CONTACT_FIELD = linear(
-    r"(?i)(?:country|region|land|país|pays|paese|kraj|ülke|страна|国家|地区|國家|国・地域|국가|quốc gia|negara|ประเทศ|الدولة|"
-    r"کشور|tel|phone|mobile|whatsapp|company|firma|empresa|société|azienda|компания|公司|会社|buyer|name)[^\n:：]{0,12}[:：]"
-)
-_ENOUGH_LETTERS = re.compile(r"(?:[\W\d_]*[^\W\d_]){12}")  # fewer say nothing: "see below", "FYI"
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What both parts begin with."""
-
-    automation: Automation
-    split: Split
-    contact: str  # where the writer says who he is
 
 
 class TradeAnalyst:
@@ -67,9 +51,9 @@ class TradeAnalyst:
     def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
         """Return what arrival needs.  `sender` is the envelope sender ("" = bounce, None = not known)."""
         models = self._models  # a mail is judged by one, whatever `refresh` does meanwhile
-        reading = _read(message, sender, MAX_CHARS)
+        reading = read_letter(message, sender)
         automation = reading.automation
-        words = _words_that_count(reading.split)
+        words = reading.words_that_count
         language = self._languages.read(words, message.subject)
         weighed = _weigh(models, message, words)
         decision = decide_category(message, automation, models.category(weighed))
@@ -79,7 +63,7 @@ class TradeAnalyst:
         urgency = read_priority(decision.category, signs, opinion)
         origin = Origin()  # whoever deceives does so about this too
         if decision.category != "spam":
-            origin = _origin(message, reading, language)
+            origin = reading.origin(message, language)
         return Labels(
             category=decision.category,
             confidence=round(decision.confidence, 3),
@@ -100,21 +84,20 @@ class TradeAnalyst:
 
         `labels` are those in force: category and country are not judged again when they name a category.
         """
-        reading = _read(message, None, _WORKER_MAX_CHARS)
+        reading = read_letter(message, max_chars=_WORKER_MAX_CHARS)
         split, automation = reading.split, reading.automation
         writer = message.from_
         if automation.is_relay:
             writer = message.reply_to[0] if message.reply_to else Address("")
         if labels is None or labels.category is None:
-            category, country = self._judge(message, reading)
+            category, language, country = self._judge(message, reading)
         else:
-            category, country = labels.category, labels.country
+            category, language, country = labels.category, labels.language, labels.country
         letter = Letter(
             writer=writer,
             subject=message.subject,
             new_text=split.new_text[:MAX_CHARS],
             contact=reading.contact,
-            country=country,
             is_automatic=automation.is_automatic,
             # The subject of a platform is the platform's, and that of money and freight names no product.
             is_business=not automation.is_relay and category in BUSINESS_CATEGORIES - {"payment", "logistics"},
@@ -127,7 +110,7 @@ class TradeAnalyst:
             signature=split.signature,
             person=found.person,
             company=found.company,
-            phone=found.phone,
+            phone=reading.phone(country, language),
             product=found.product,
             quantity=found.quantity,
             unit=found.unit,
@@ -136,41 +119,19 @@ class TradeAnalyst:
             incoterm=found.incoterm,
         )
 
-    def _judge(self, message: Message, reading: _Reading) -> tuple[str, str | None]:
-        """Return category and country as arrival would find them."""
+    def _judge(self, message: Message, reading: Reading) -> tuple[str, str | None, str | None]:
+        """Return category, language and country as arrival would find them."""
         models = self._models
-        words = _words_that_count(reading.split)
+        words = reading.words_that_count
         decision = decide_category(message, reading.automation, models.category(_weigh(models, message, words)))
         language = self._languages.read(words, message.subject)
-        return decision.category, _origin(message, reading, language).country
+        country = None if decision.category == "spam" else reading.origin(message, language).country
+        return decision.category, language, country
 
 
 def _weigh(models: Models, message: Message, words: str) -> Weighed:
     filenames = [part.filename for part in message.attachments]
     return models.weigh(count_features(message.subject, words, filenames))
-
-
-def _read(message: Message, sender: str | None, max_chars: int) -> _Reading:
-    automation = read_automation(message, message.text[:MAX_CHARS], sender)
-    split = split_text(message.text, is_relay=automation.is_relay, max_chars=max_chars)
-    contact = split.signature
-    if automation.is_relay:  # a form says in its fields who the buyer is; the rest of it speaks of the platform
-        contact = "\n".join(line for line in split.frame.split("\n") if _CONTACT_FIELD.search(line))
-    return _Reading(automation, split, contact)
-
-
-def _origin(message: Message, reading: _Reading, language: str | None) -> Origin:
-    return read_country(
-        message, reading.split.new_text, reading.contact, language, is_relay=reading.automation.is_relay
-    )
-
-
-def _words_that_count(split: Split) -> str:
-    """Return the new text; of a letter passed on without a word of its own, that letter's text."""
-    if _ENOUGH_LETTERS.match(split.new_text[:200]):
-        return split.new_text
-    inner = split_text(split.passed_on) if split.passed_on else split
-    return "\n".join(text for text in (split.new_text, inner.new_text or inner.rest) if text)
 
 
 def load(site: Path | None = None) -> TradeAnalyst:

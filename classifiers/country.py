@@ -6,6 +6,7 @@ themselves; language and its varieties, time zone, provider, national numbers, l
 together.  What costs more is looked at only while the cheap evidence has not decided.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from itertools import islice
 from iptocc import country_code
 
 from classifiers.phones import find_phones, regions_of_national_numbers
-from classifiers.places import countries_of_here, countries_of_places, countries_of_towns
+from classifiers.places import countries_of_here, countries_of_places, countries_of_towns, country_of_large_town
 from classifiers.tables import PatternSet, any_of, linear, linear_bytes, read_table
 from tradepost.addresses import domain_of, is_free_mail, registrable_domain
 from tradepost.message import Message
@@ -80,6 +81,11 @@ _AMERICAN_CLOCKS = frozenset(["-04:00", "-05:00", "-06:00", "-07:00", "-08:00"])
 _ENDS_SENTENCE = frozenset(".?!。？！…؟")
 _SIMPLIFIED = frozenset("们这个来与点吗请谢货价单国经报业厂发电话东关贸术达运让过还长门问间区县镇华龙")
 _TRADITIONAL = frozenset(["TW", "HK", "MO", "JP"])
+_NUMBER_PLANS: dict[str, str] = _TABLE["number_plans"]
+_NAME_MARKS = re.compile("[.-]")
+_LEAST_TOWN = 4
+_SHARED_PROVIDERS = frozenset(_TABLE["shared_providers"]["names"])
+_REGION_DOMAINS: dict[str, str] = _TABLE["region_domains"]
 _NAME_PIECES: dict[str, str] = _TABLE["name_pieces"]
 
 
@@ -162,11 +168,12 @@ def read_country(
     if votes.is_plain:
         return votes.decide()
     zone = "" if is_relay or is_throwaway or message.date is None else message.date.isoformat()[-6:]
-    _add_words(votes, f"{message.subject}\n{new_text}", language, speakers)
+    clocks = _CLOCKS.get(zone, frozenset())
+    _add_words(votes, f"{message.subject}\n{new_text}", language, speakers, clocks)
     if zone:
-        clocks = _CLOCKS.get(zone, frozenset())
         votes.add(_ZONES.get(zone), "time-zone")
-        if domestic not in speakers & clocks:  # else Austria's domain and German would speak against each other
+        # Austria's domain and German would speak against each other, and Taiwan writes Chinese too.
+        if domestic not in speakers & clocks and (language != "zh" or not _SIMPLIFIED.isdisjoint(new_text)):
             votes.add(_LANGUAGE_ZONES.get(language or "", {}).get(zone), "language-and-zone")
         for country in speakers & clocks:
             votes.add(country, "clock")
@@ -183,14 +190,20 @@ def _add_domain(votes: _Votes, domain: str, speakers: frozenset[str]) -> str | N
         return _PROVIDERS[domain]
     country = country_of_domain(domain)
     if is_free_mail(registrable_domain(domain)):
+        if domain in _SHARED_PROVIDERS:
+            return None
         votes.add(country, "provider")
         return country
     if country is None and (label := domain.rpartition(".")[2].upper()) in speakers:
         votes.add(label, "domain", 0.5)
         return label
     votes.add(country, "domain")
-    for piece in domain.rpartition(".")[0].split("-")[1:]:
+    first, *rest = _NAME_MARKS.split(domain.rpartition(".")[0])
+    for piece in rest:
         votes.add(_NAME_PIECES.get(piece), "domain-name")
+    for piece in (first, *rest) if rest else ():
+        if len(piece) >= _LEAST_TOWN:
+            votes.add(country_of_large_town(piece), "domain-name")
     return country
 
 
@@ -214,12 +227,17 @@ def _add_contact(votes: _Votes, signature: str, contact: str, name: str) -> None
         votes.add(country, "town" if signature else "town-of-name", 1.0 if is_large else 0.8)
 
 
-def _add_words(votes: _Votes, text: str, language: str | None, speakers: frozenset[str]) -> None:
+def _add_words(
+    votes: _Votes, text: str, language: str | None, speakers: frozenset[str], clocks: frozenset[str]
+) -> None:
     """Add what the words say: places, and how the language is spoken."""
     place = _only_country(text)
     # A letter in Chinese that names Uruguay speaks of somebody there.
     votes.add(place, "place-in-text", 1.0 if place in speakers else 0.4)
-    for country in countries_of_here(text):
+    places = frozenset(countries_of_here(text))
+    if len(places) > 1 and places & clocks:
+        places &= clocks  # "I'm from Goiânia and live in Yiwu": the clock tells which
+    for country in places:
         votes.add(country, "here")
     varieties = _VARIETY_OF.get(language or "")
     if varieties is not None:
@@ -246,17 +264,23 @@ def _add_habits(
         votes.add(_LANGUAGES.get(program), "program")
         votes.add(_LANGUAGE_ZONES.get(program, {}).get(zone), "program")
     speakers = _SPEAKERS.get(language or "", frozenset())
-    first, *_ = votes.best()
-    candidates = speakers | ({first} if first else frozenset())
+    first, weight, _ = votes.best()
+    likely = frozenset({first} if first is not None and weight >= _ENOUGH else ())
+    candidates = speakers | likely
     if zone in _AMERICAN_CLOCKS:
         candidates |= {"US", "CA"}
     clocks = _CLOCKS.get(zone)
     if clocks is not None and candidates & clocks:
-        candidates &= clocks | ({first} if first else frozenset())
+        candidates &= clocks | likely
     if candidates:
         regions = regions_of_national_numbers(contact, candidates)
         for region in regions if len(regions) < 4 else ():
             votes.add(region, "national-phone", 1 / len(regions))
+
+
+def number_plan(language: str | None) -> str | None:
+    """Return the region whose national telephone numbers a letter in that language most likely holds."""
+    return _LANGUAGES.get(language or "") or _NUMBER_PLANS.get(language or "")
 
 
 def country_of_domain(domain: str) -> str | None:
@@ -266,7 +290,7 @@ def country_of_domain(domain: str) -> str | None:
         # .co is sold to anybody, .com.co is Colombia's
         if domain.endswith((".com.co", ".gov.co", ".edu.co", ".net.co", ".org.co")):
             return "CO"
-        return None
+        return _REGION_DOMAINS.get(label.lower())
     return "GB" if label == "UK" else label
 
 

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from classifiers.phones import find_phones, western_digits
+from classifiers.phones import western_digits
 from classifiers.products import read_product
 from classifiers.tables import any_of, linear, read_table
 from classifiers.writers import read_company, read_person
@@ -51,13 +51,12 @@ _PRODUCT_END = linear(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What facts are read from.  `country` tells how to read a national telephone number."""
+    """What facts are read from."""
 
     writer: Address
     subject: str
     new_text: str
     contact: str = ""  # signature, or the fields of a form
-    country: str | None = None
     is_automatic: bool = False
     is_robot: bool = False
     is_business: bool = False
@@ -69,7 +68,6 @@ class Entities:
 
     person: str | None = None
     company: str | None = None
-    phone: str | None = None
     product: str | None = None
     quantity: float | None = None
     unit: str | None = None
@@ -84,10 +82,8 @@ def read_entities(letter: Letter) -> Entities:
     if letter.is_robot:
         return Entities(company=company)
     person = read_person(letter.writer, letter.contact, letter.new_text)
-    phones = find_phones(letter.contact, letter.country)
     if letter.is_automatic:
-        return Entities(person=person, company=company, phone=phones[0].e164 if phones else None)
-    phones = phones or find_phones(letter.new_text, letter.country)
+        return Entities(person=person, company=company)
     text = western_digits(letter.new_text)
     quantity, unit, behind = read_quantity(text)
     price, currency = read_price(text)
@@ -96,7 +92,6 @@ def read_entities(letter: Letter) -> Entities:
     return Entities(
         person=person,
         company=company,
-        phone=phones[0].e164 if phones else None,
         product=read_product(letter.subject, letter.new_text, is_business=letter.is_business) or behind,
         quantity=quantity,
         unit=unit,

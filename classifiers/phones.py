@@ -5,26 +5,26 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber
 
 _MAX_NUMBERS = 6
 _MAX_NATIONAL = 3
+_MOST_AREA_DIGITS = 6
 _MAX_CHARS = 20_000
-_SIGN_OFF_LINES = 3  # a number among the last lines of a letter without a contact block is the writer's
 # Arabic, Persian, Devanagari, Thai and full-width digits are digits too.
 _DIGITS = {ord(char): str(value) for zero in "٠۰०๐０" for value in range(10) for char in chr(ord(zero) + value)}
 _OTHER_DIGIT = re.compile(f"[{''.join(map(chr, _DIGITS))}]")
-_DIGIT_RUN = r"\d[\d ().\-/\u2010-\u2013]{5,22}\d"
+_DIGIT_RUN = r"\d[\d ().\-/\u2010-\u2013]{5,36}\d"
 _CORE = re.compile(_DIGIT_RUN)  # begins with a digit: found five times as fast
 _CANDIDATE = re.compile(rf"(?:\+|\b00|＋)?\(?{_DIGIT_RUN}")
 _BEFORE_CORE = 3  # "00("
 # What stands before a number, on its line.  Words of scripts with spaces must be whole.
 _LABEL = re.compile(
     r"(?:(?:^|[^\w])(?:tel(?:ephone|efon[oe]?|éfono|efonos|f|ef|efoon|efonszám|\.?/fax)?|tél(?:éphone)?|telefone?s?|tlf|tfno|phones?|ph|mob(?:ile|il|iel)?|móvil|"
-    r"cell?(?:ular|phone)?|celular|cel|whats ?app|wa|wsp|viber|telegram|wechat|weixin|hp|handy|gsm|fono|fijo|fon|fone|office|direct|desk|"
+    r"cell?(?:ular|phone)?|celular|cel|whats ?app|wa|wsp|cep|dahili|gsm no|uan|viber|telegram|wechat|weixin|hp|handy|gsm|fono|fijo|fon|fone|office|direct|desk|"
     r"rufnummer|durchwahl|mobil|kom|komórk\w*|telp|telepon|no\. ?hp|call|ring|reach me(?: at| on)?|zadzwoń|appelez|llam[ae]\w*|"
     r"тел(?:ефон)?|моб(?:ильный)?|сот|вотсап|вацап|ватсап|đt|sđt|điện thoại|di động|zalo|kakao|line)"
     r"|(?:^|[|,;•·/(–-][ ]?|[ ]{2,})[tmpcodhw][ ]?[.:]|^[tmpcodhw]"  # "M: ", "o 212..."
@@ -53,7 +53,10 @@ _FIRST_OF_SEVERAL = re.compile(r"(\+?[\d ().-]{7,}?)(?:[ ]*/|[ ]{2,})")
 _GROUP_END = re.compile(r"[ \-.]")
 _CHINESE_MOBILE = re.compile(r"1[3-9]\d[ -]?\d{4}[ -]?\d{4}")
 _MEXICAN_PREFIX = re.compile(r"\(?(?:01|04[45])\)?[ -]?(?=\d)")
-_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}")
+_DATE = re.compile(
+    r"(?<![\d-])(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2})(?![\d-])"
+)
+_EXTENSION = re.compile(r"[ ]+[/-][ ]*\d{1,4}$|[ ]\d{1,3}$")
 
 
 _REGIONS = [
@@ -169,25 +172,33 @@ def find_phones(text: str, region: str | None = None, *, is_contact: bool = Fals
     """
     found: list[Phone] = []
     text = western_digits(text[:_MAX_CHARS])
-    for match in _candidates(text):
+    for start, written in _numbers(text):
         if len(found) == _MAX_NUMBERS:
             break
-        start = match.start()
+        if _is_part_of_more(text, start, start + len(written)):
+            continue  # "1750kv", "GN-24-090112", a price's end
         before = text[max(text.rfind("\n", 0, start) + 1, start - _LABEL_CHARS) : start]
-        phone = _phone(match, before, region, is_contact=is_contact)
+        phone = _phone(start, written, before, region, is_contact=is_contact)
         if phone is not None:
             found.append(phone)
     return tuple(found)
 
 
+def _is_part_of_more(text: str, start: int, end: int) -> bool:
+    """Do letters of an article number, or a price's digits, go on before or behind it?"""
+    if text[end : end + 1].isascii() and text[end : end + 1].isalpha():
+        return True
+    if start == 0:
+        return False
+    before = text[start - 1]
+    if before in ".," and start > 1:
+        return text[start - 2].isdigit()
+    return before in "-_" or (before.isascii() and before.isalpha())
+
+
 def choose_phone(contact: str, text: str, region: str | None = None) -> str | None:
     """Return the writer's number in E.164: of several in his contact block the first, else the first in his words."""
-    phones = find_phones(contact, region, is_contact=True) if contact else ()
-    if not phones:
-        phones = find_phones(
-            "\n".join(text.rstrip().rsplit("\n", _SIGN_OFF_LINES)[-_SIGN_OFF_LINES:]), region, is_contact=True
-        )
-    phones = phones or find_phones(text, region)
+    phones = (find_phones(contact, region, is_contact=True) if contact else ()) or find_phones(text, region)
     return phones[0].e164 if phones else None
 
 
@@ -196,18 +207,30 @@ def regions_of_national_numbers(text: str, regions: Iterable[str]) -> frozenset[
     text = western_digits(text[:_MAX_CHARS])
     possible = frozenset(regions)
     is_any = False
-    for match in islice(_candidates(text), _MAX_NATIONAL):
-        start = match.start()
+    for start, written in islice(_numbers(text), _MAX_NATIONAL):
         before = text[max(text.rfind("\n", 0, start) + 1, start - _LABEL_CHARS) : start]
-        if match[0].startswith(("+", "00", "＋")) or _FAX.search(before) or _NOT_PHONE.search(before):
+        if written.startswith(("+", "00", "＋")) or _FAX.search(before) or _NOT_PHONE.search(before):
             continue
-        written = match[0]
-        if _ACCOUNT.search(before) or _DATE.search(written) or not (_LABEL.search(before) or _looks_national(written)):
+        if _ACCOUNT.search(before) or _DATE.match(written) or not (_LABEL.search(before) or _looks_national(written)):
             continue
         valid = frozenset(region for region in possible if _is_national(written, region))
         if valid:
             possible, is_any = valid, True
     return possible if is_any else frozenset()
+
+
+def _numbers(text: str) -> Iterator[tuple[int, str]]:
+    return chain.from_iterable(map(_pieces, _candidates(text)))
+
+
+def _pieces(match: re.Match[str]) -> Iterator[tuple[int, str]]:
+    """Yield (position, number) of what a run of digits holds: "2055 5133 / 0574-5555 8816" is two, "0941 / 56 30" one."""
+    written, position = match[0], match.start()
+    while (mark := written.find(" / ")) >= 0 and sum(map(str.isdigit, written[:mark])) > _MOST_AREA_DIGITS:
+        yield position, written[:mark]
+        position += mark + 3
+        written = written[mark + 3 :]
+    yield position, written
 
 
 def _candidates(text: str) -> Iterator[re.Match[str]]:
@@ -220,8 +243,8 @@ def _candidates(text: str) -> Iterator[re.Match[str]]:
         position = match.end()
 
 
-def _phone(match: re.Match[str], before: str, region: str | None, *, is_contact: bool) -> Phone | None:
-    written = match[0].replace("＋", "+")
+def _phone(position: int, written: str, before: str, region: str | None, *, is_contact: bool) -> Phone | None:
+    written = written.replace("＋", "+")
     if _FAX.search(before) or _ACCOUNT.search(before):
         return None
     is_labelled = _LABEL.search(before) is not None
@@ -229,9 +252,9 @@ def _phone(match: re.Match[str], before: str, region: str | None, *, is_contact:
         return None
     is_international = written.startswith(("+", "00"))
     if not (is_international or is_labelled):
-        if region is None or _DATE.search(written):
+        if region is None or _DATE.match(written):
             return None
-        if not (_looks_national(written) or (is_contact and _is_national(written, region))):
+        if not (is_contact and _looks_national(written)) and not _is_national(written, region):
             return None
     if written.startswith("00"):
         written = "+" + written[2:]
@@ -245,13 +268,13 @@ def _phone(match: re.Match[str], before: str, region: str | None, *, is_contact:
     if number is None:
         return None
     e164, code = number
-    return Phone(e164, code, is_international, match.start())
+    return Phone(e164, code, is_international, position)
 
 
 def _read_without_plus(written: str, region: str | None, before: str) -> tuple[str, str] | None:
     """Read a number that begins with a country's code but no plus: "WhatsApp: 5491155550123", "886-4-2337-5580"."""
     digits = re.sub(r"\D", "", written)
-    if len(digits) < 10 or digits.startswith("0"):
+    if len(digits) < (11 if region is None else 10) or digits.startswith("0"):
         return None
     if region is None and _CHINESE_MOBILE.fullmatch(written):
         return _read_number(digits, "CN") if not before.isascii() else None
@@ -293,13 +316,17 @@ def _is_national(written: str, region: str) -> bool:
 
 @lru_cache(maxsize=4096)  # customers sign with the same number again
 def _read_number(written: str, region: str | None) -> tuple[str, str] | None:
-    """Return E.164 and the region ("" for none) of what may be a number."""
+    """Return E.164 and the region ("" for none) of what may be a number; an extension behind it is left out."""
     try:
         number = phonenumbers.parse(written, region)
     except NumberParseException:
         return None
     code = phonenumbers.region_code_for_number(number)
     is_valid = code is not None and phonenumbers.is_valid_number_for_region(number, code)
+    if not is_valid and (extension := _EXTENSION.search(written)):
+        shorter = _read_number(written[: extension.start()].rstrip(" ("), region)
+        if shorter is not None:
+            return shorter
     if not is_valid and not _is_plausible(number):
         return None
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -152,6 +152,12 @@ def countries_of_here(text: str) -> Iterator[str]:
             yield country.upper()
 
 
+def country_of_large_town(name: str) -> str | None:
+    """Return the country of a large town, whatever its letters' case."""
+    country = _country_of_town(name.capitalize())
+    return country if country is not None and country.isupper() else None
+
+
 def _names_at_start(text: str) -> bool:
     word = _WORD.match(text)
     names = _BY_KEY.get(word[0] if word else text[:2], ())

@@ -21,8 +21,11 @@ _DELIMITER = linear(r"[ \t]*(?:--|—|__+|--+|==+|\*\*+|~~+|──+)[ \t]*")
 _NAME_WORD = re.compile(r"[^\W\d_]+")
 _NAME_PARTS = re.compile(r"[ ]*(?:, | [–—-] |[|·،、　])[ ]*")
 _MAX_NAME_CHARS = 70
+_MAX_ROLE_WORDS = 5
 _MAX_NAMED_LINES = 8
 _MAX_NAMED_CHARS = 70
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u9fff]")
+_MAX_UNSPACED_CHARS = 36
 _DELIMITER_SIGNS = frozenset("-—_=*~─")
 _SHORT_FORMS = tuple(
     word for word in _WORDS["legal_forms"] if word.isupper() and len(word) < 4
@@ -49,7 +52,7 @@ _SIGNS = PatternSet(
         "bank": r"(?i)^[ \t]*(?:开户行|户名|账号|账户|帐号|帳號|收款|bank|beneficiary|a/c|account|swift|iban|bic)[^\n:：]{0,20}[:：]",
         "phone-at-end": r"(?:\d[ ().\-/\x{2010}-\x{2013}]{0,3}){7,}$",
         "phone": r"\+?\d[\d ().\-/]{6,}",
-        "bullet": r"^[ \t]*(?:[-*•·–]|\d{1,2}[.)、])[ \t]*\S",
+        "bullet": r"^[ \t]*(?:[-*•·–■◆●▪▶►▸※【]|\d{1,2}[.)、])[ \t]*\S",
     }
 )
 _ENDS_SENTENCE = (".", "?", "!", "。", "？", "！", "…", ";", "؟", "।")
@@ -98,11 +101,12 @@ def _signs(text: str) -> frozenset[str]:
     return _SIGNS.found(western_digits(text))
 
 
-def signature_start(lines: list[str], writer: str = "") -> int:
+def signature_start(lines: list[str], writer: str = "", *, is_robot: bool = False) -> int:
     """Return the index of the first line of the contact block, len(lines) when there is none.
 
     A closing formula goes with the block; a bare first name without contact stays with the letter.  `writer` is the name
-    that the letter is from: where it stands above other short lines a block begins, whatever they hold.
+    that the letter is from: where it stands above other short lines a block begins, whatever they hold.  A robot's lists of
+    addresses and numbers are its letter: it signs with a closing formula or a delimiter only.
     """
     end = len(lines)
     while end and (not lines[end - 1].strip() or is_sent_from(lines[end - 1])):
@@ -115,7 +119,9 @@ def signature_start(lines: list[str], writer: str = "") -> int:
         ):
             return _with_closing(lines, index)
     start = _walk_up(lines, end)
-    if start == end and writer:
+    if is_robot and start < end and not is_closing(lines[start]):
+        return sent_from
+    if start == end and writer and not is_robot:
         start = _named_block(lines, end, writer)
     return start if start < end else sent_from
 
@@ -127,7 +133,9 @@ def _named_block(lines: list[str], end: int, writer: str) -> int:
         return end
     for index in range(end - 1, max(end - _MAX_NAMED_LINES, 0), -1):
         line = lines[index].strip()
-        if len(line) > _MAX_NAMED_CHARS or _ends_sentence(line) or "bullet" in _signs(line):
+        if len(line) > _MAX_NAMED_CHARS or _ends_sentence(line) or "。" in line or "bullet" in _signs(line):
+            return end
+        if not line.isascii() and _UNSPACED.search(line) and len(line) > _MAX_UNSPACED_CHARS:
             return end
         if not words <= _name_words(line) and not (
             len(words) == 1 and next(iter(words)) in line and not line.isascii()
@@ -140,6 +148,16 @@ def _named_block(lines: list[str], end: int, writer: str) -> int:
             start -= 1  # "Acme Ltd" above the name
         return _with_closing(lines, start)
     return end
+
+
+def name_line(lines: list[str], writer: str) -> int:
+    """Return the index among the last lines that holds the writer's full name and nothing else, len(lines) without one."""
+    words = _name_words(writer)
+    for index in range(len(lines) - 2, max(len(lines) - _MAX_NAMED_LINES, 0), -1) if words else ():
+        line = lines[index].strip()
+        if len(line) <= _MAX_NAMED_CHARS and words == _name_words(line):
+            return index
+    return len(lines)
 
 
 def _name_words(name: str) -> frozenset[str]:
@@ -161,6 +179,7 @@ def _walk_up(lines: list[str], end: int) -> int:
     start = end
     strong = seen = names = 0
     crossed_blank = False
+    is_loose = False
     is_spaced: bool | None = None  # not looked at yet
     top = next((index for index in range(end) if lines[index].strip()), end)  # is never its signature
     for index in range(end - 1, top, -1):
@@ -177,7 +196,9 @@ def _walk_up(lines: list[str], end: int) -> int:
         if kind is _Line.SHORT:
             is_name = _is_name_like(lines[index])
             if not is_name and (crossed_blank or not _is_address_like(lines[index])):
-                break
+                if crossed_blank or not strong or len(lines[index].split()) > _MAX_ROLE_WORDS:
+                    break
+                is_loose = True  # "assistant to the general, Acme": what a line is for, in small letters
             if crossed_blank and names and strong:
                 break  # the block has its name already: this is the letter's last short line
             if crossed_blank and seen and not strong:
@@ -193,7 +214,7 @@ def _walk_up(lines: list[str], end: int) -> int:
         or (strong and seen == 1 and _is_whole_block(lines[start].strip(), is_apart=is_apart))
         or (names > 1 and is_apart)
     )
-    return start if is_block else end
+    return start if is_block and (is_apart or not is_loose) else end
 
 
 def _first_closing(lines: list[str], index: int) -> int:
@@ -244,14 +265,20 @@ def _kind(line: str) -> _Line:
         return _Line.STRONG
     if "bank" in signs or text[-1] in _ENDS_WIDE_SENTENCE:
         return _Line.SENTENCE
+    is_unspaced = not text.isascii() and _UNSPACED.search(text) is not None
     if "contact" in signs:
-        is_sentence = len(text.split()) > 14 or (
-            "link" in signs and "phone" not in signs and _is_sentence_with_link(text)
+        is_sentence = (
+            len(text.split()) > 14
+            or (_ends_sentence(text) and len(text.split()) > 6)
+            or (is_unspaced and len(_NUMBERS.sub("", text)) > _MAX_UNSPACED_CHARS and not _LEGAL_FORM.search(text))
+            or ("link" in signs and "phone" not in signs and _is_sentence_with_link(text))
         )
         return _Line.SENTENCE if is_sentence else _Line.STRONG
     if "bullet" in signs or _ends_sentence(text) or (text.endswith(_ENDS_CLAUSE) and len(text) > 25):
         return _Line.SENTENCE
     is_contact = "legal-form" in signs or ("title" in signs and len(text) < 60) or " | " in text
+    if is_unspaced and (len(text) > _MAX_UNSPACED_CHARS or "，" in text or "、" in text):
+        is_contact = False
     return _Line.STRONG if is_contact and len(text) <= 80 else _Line.SHORT
 
 
@@ -296,4 +323,4 @@ def _is_name(text: str) -> bool:
     is_cased = first.upper() != first.lower()
     if is_cased:
         return sum(word[:1].isupper() for word in words) * 2 >= len(words)
-    return len(text) <= (24 if any("\u3040" <= char <= "\uffdc" for char in text) else 40)
+    return len(text) <= (24 if any("\u3040" <= char <= "\uffdc" for char in text) else 50)

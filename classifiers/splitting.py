@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from classifiers.signatures import signature_start
+from classifiers.signatures import name_line, signature_start
 from classifiers.tables import Pattern, PatternSet, any_of, linear, read_table
 
 MAX_CHARS = 20_000
@@ -109,10 +109,12 @@ class Split:
         return self.of(Kind.FORWARD)
 
 
-def split_text(text: str, *, writer: str = "", is_relay: bool = False, max_chars: int = MAX_CHARS) -> Split:
+def split_text(
+    text: str, *, writer: str = "", is_relay: bool = False, is_robot: bool = False, max_chars: int = MAX_CHARS
+) -> Split:
     """Mark every line of the first `max_chars` characters.
 
-    `writer` is the name that the letter is from; `is_relay`: a platform carries a buyer's words.
+    `writer` is the name that the letter is from; `is_relay`: a platform carries a buyer's words; `is_robot`: no person wrote.
     """
     text = text[:max_chars].replace("\xa0", " ").replace("\u200b", "")
     lines = text.split("\n")
@@ -133,7 +135,7 @@ def split_text(text: str, *, writer: str = "", is_relay: bool = False, max_chars
         _mark_relay_label(text, lines, kinds)
     elif "frame" in occurring:
         _mark_frames(lines, kinds, _FRAME)
-    _mark_signature(lines, kinds, writer)
+    _mark_signature(lines, kinds, writer, is_robot=is_robot)
     return Split(tuple(zip(kinds, lines, strict=True)))
 
 
@@ -221,8 +223,10 @@ def _mark_disclaimers(text: str, lines: list[str], kinds: list[Kind]) -> None:
 
 
 def _mark_frames(lines: list[str], kinds: list[Kind], pattern: Pattern) -> None:
-    for index, line in enumerate(lines):
-        if kinds[index] is Kind.NEW and len(line) < 300 and line.strip() and pattern.search(line):
+    own = [index for index, line in enumerate(lines) if kinds[index] is Kind.NEW and line.strip()]
+    found = [index for index in own if len(lines[index]) < 300 and pattern.search(lines[index])]
+    if len(found) < len(own):  # a letter is not all frame
+        for index in found:
             kinds[index] = Kind.FRAME
 
 
@@ -240,7 +244,7 @@ def _mark_relay_label(text: str, lines: list[str], kinds: list[Kind]) -> None:
     kinds[index] = Kind.NEW if words.strip() else Kind.FRAME
 
 
-def _mark_signature(lines: list[str], kinds: list[Kind], writer: str) -> None:
+def _mark_signature(lines: list[str], kinds: list[Kind], writer: str, *, is_robot: bool) -> None:
     """Mark the contact block at the end of the sender's own words, and the small print below it."""
     last = len(lines) - 1
     while last >= 0 and (kinds[last] is not Kind.NEW or not lines[last].strip()):
@@ -255,13 +259,15 @@ def _mark_signature(lines: list[str], kinds: list[Kind], writer: str) -> None:
     # Small print is looked for from the end, one line at a time; never the letter's first line.
     while end > first + 1 and (not lines[end - 1].strip() or _FOOTER.search(lines[end - 1])):
         end -= 1
-    start = first + signature_start(lines[first:end], writer)
+    start = first + signature_start(lines[first:end], writer, is_robot=is_robot)
     if end <= last and (start < end or _is_sure_footer(lines[end : last + 1])):
         _mark(kinds, end, last + 1, Kind.DISCLAIMER)
     else:
-        start = first + signature_start(lines[first : last + 1], writer)
+        start = first + signature_start(lines[first : last + 1], writer, is_robot=is_robot)
         end = last + 1
     _mark(kinds, start, end, Kind.SIGNATURE)
+    if start == end and last < len(lines) - 1 and writer:
+        _mark(kinds, name_line(lines, writer), len(lines), Kind.SIGNATURE)  # some sign below what they answer
 
 
 def _is_sure_footer(lines: list[str]) -> bool:

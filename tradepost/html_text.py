@@ -80,6 +80,8 @@ _VOID = frozenset(
 # Containers in which clients put what was quoted: shown as quotes, whatever the words around it.
 _QUOTE_MARKS = ("gmail_quote", "yahoo_quoted", "protonmail_quote", "moz-cite-prefix", "zmail_extra", "isreplycontent",
                 "ntes_reply", "tutanota_quote", "gmail_extra_quote")  # fmt: skip
+# What stands above the letter answered, without holding it: the rest of the page is quoted, if anything stands before it.
+_REST_MARKS = ("divrplyfwdmsg", "outlookmessageheader", "mail-editor-reference-message-container", "zwchr")
 _SIGNATURE_MARKS = ("gmail_signature", "moz-signature", "protonmail_signature", "ms-outlook-mobile-signature",
                     "signature_block", "foxmail_signature", "mysigmail")  # fmt: skip
 
@@ -180,7 +182,9 @@ class _Page:
             return
         quotes, hides = False, False
         if "=" in tag or name == "blockquote":
-            quotes, hides, signs = _nature(name, tag)
+            quotes, hides, signs, quotes_rest = _nature(name, tag)
+            if quotes_rest and not self._hidden:
+                self._quote_rest()
             if signs and not self._hidden:
                 self._break_line()
                 self._lines.append("-- ")  # RFC 3676, 4.3
@@ -210,6 +214,11 @@ class _Page:
                     self._lines.pop()
                 self._quote_depth -= 1
 
+    def _quote_rest(self) -> None:
+        self._break_line()
+        if self._quote_depth == 0 and any(line.strip(" _") for line in self._lines):
+            self._quote_depth = 1
+
     def _lay_out(self, name: str) -> None:
         if name == "br":
             self._break_line(blank=not self._line)
@@ -234,10 +243,11 @@ class _Page:
             self._lines.append(mark)
 
 
-def _nature(name: str, tag: str) -> tuple[bool, bool, bool]:
-    """Say of an element: does it quote, hide, sign?"""
+def _nature(name: str, tag: str) -> tuple[bool, bool, bool, bool]:
+    """Say of an element: does it quote, hide, sign, and begin what is quoted?"""
     attributes = {key.lower(): value.strip("\"'").lower() for key, value in _ATTRIBUTE.findall(tag)}
     marks = f"{attributes.get('class', '')} {attributes.get('id', '')} {attributes.get('data-smartmail', '')}"
     hides = "style" in attributes and bool(_HIDDEN_STYLE.search(attributes["style"]))
     quotes = name == "blockquote" or any(mark in marks for mark in _QUOTE_MARKS)
-    return quotes, hides, any(mark in marks for mark in _SIGNATURE_MARKS)
+    begins = any(mark in marks for mark in _REST_MARKS)
+    return quotes, hides, any(mark in marks for mark in _SIGNATURE_MARKS), begins
