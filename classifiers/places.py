@@ -29,10 +29,15 @@ _COUNTRIES: dict[str, str] = {
     **_read_json("country_names.json"),
     **{place: country for country, places in _TABLE["places"].items() for place in places},
 }
-# The first two signs -> "|name=country|name=country|", countries of small towns in small letters.
+# `town_key` -> "|name=country|name=country|", countries of small towns in small letters.
 _TOWNS = _read_json("towns.json")
 _SPACED = "[^\\W_\u0590-\u1dff\u2c00-\U0010ffff]"  # letters and digits of scripts that write spaces between words
 _WORD = re.compile(f"{_SPACED}+")
+
+
+def town_key(name: str) -> str:
+    """Return what towns are kept under: few signs where there are many signs, three Latin letters."""
+    return name[:3] if name[:1] < "\u0250" else name[:2]
 
 
 def _is_spaced(name: str) -> bool:
@@ -209,7 +214,7 @@ def _country_of_town(name: str) -> str | None:
     """Return the country, in small letters for a small town."""
     if name in _COUNTRIES:
         return _COUNTRIES[name]
-    towns = _TOWNS.get(name[:2])
+    towns = _TOWNS.get(town_key(name))
     if towns is None:
         return None
     start = towns.find(f"|{name}=")

@@ -5,15 +5,18 @@ Line based; nothing is deleted, every line is only marked.  The frames are those
 Thunderbird, Yahoo, Foxmail, QQ and 163 mail in the languages of trade.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import islice
 
 from classifiers.signatures import name_line, signature_start
 from classifiers.tables import Pattern, PatternSet, any_of, linear, read_table
 
 MAX_CHARS = 20_000
 MAX_LINE_CHARS = 2_000
+_MAX_MATCHES = 100
 
 _WORDS = read_table("frames")
 _ORIGINAL = any_of(_WORDS["original"])
@@ -143,6 +146,15 @@ def _line_of(text: str, offset: int) -> int:
     return text.count("\n", 0, offset)
 
 
+def _lines_with(text: str, pattern: Pattern) -> Iterator[int]:
+    """Yield the number of each line in which a match begins, the first hundred: letters have a few."""
+    line = counted = 0
+    for match in islice(pattern.finditer(text), _MAX_MATCHES):
+        line += text.count("\n", counted, match.start())
+        counted = match.start()
+        yield line
+
+
 def _mark_quotes(text: str, lines: list[str], kinds: list[Kind], occurring: frozenset[str]) -> None:
     if ">" in text:
         for index, line in enumerate(lines):
@@ -187,8 +199,7 @@ def _first_separator(text: str, lines: list[str]) -> tuple[int, Kind]:
 def _attributions(text: str, lines: list[str]) -> list[tuple[int, int]]:
     """Return (first line, last line) of each "On ... wrote:", in order; such a line may be wrapped."""
     found: list[tuple[int, int]] = []
-    for match in _ATTRIBUTION.finditer(text):
-        last = _line_of(text, match.start())
+    for last in _lines_with(text, _ATTRIBUTION):
         candidates = []
         for first in range(last, max(last - 3, -1), -1):
             joined = " ".join(lines[first : last + 1]).strip()
@@ -198,9 +209,7 @@ def _attributions(text: str, lines: list[str]) -> list[tuple[int, int]]:
                 candidates.append((bool(_TIME.search(joined)), first))
         if candidates:  # the shortest that names a time, else the shortest
             found.append((max(candidates)[1] if any(dated for dated, _ in candidates) else candidates[0][1], last))
-    for match in _DATED.finditer(text):
-        last = _line_of(text, match.start())
-        found.append((last, last))
+    found.extend((line, line) for line in _lines_with(text, _DATED))
     return sorted(found)
 
 
@@ -210,8 +219,7 @@ def _is_attribution(line: str) -> bool:
 
 
 def _mark_disclaimers(text: str, lines: list[str], kinds: list[Kind]) -> None:
-    for match in _DISCLAIMER.finditer(text):
-        index = _line_of(text, match.start())
+    for index in _lines_with(text, _DISCLAIMER):
         if kinds[index] is not Kind.NEW:
             continue
         is_top = not any(line.strip() for line in lines[: max(index - 1, 0)])

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from classifiers.places import town_key
+
 _FOLDER = Path(__file__).parent
 _ARABIC = frozenset(
     [
@@ -108,10 +110,10 @@ def town_names(towns: Iterable[dict[str, Any]], everyday_words: frozenset[str]) 
 
 
 def by_beginning(names: dict[str, str]) -> dict[str, str]:
-    """Return the first two signs -> "|name=country|name=country|": a tenth of the memory that a table of names takes."""
+    """Return each key -> "|name=country|name=country|": a tenth of the memory that a table of names takes."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, country in sorted(names.items()):
-        found[name[:2]].append(f"{name}={country}")
+        found[town_key(name)].append(f"{name}={country}")
     return {beginning: f"|{'|'.join(entries)}|" for beginning, entries in found.items()}
 
 
