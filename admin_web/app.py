@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from admin_web.access import install_gate
 from admin_web.attempts import Attempts
-from admin_web.blueprints import arrivals, language, sign_in
+from admin_web.blueprints import arrivals, corrections, language, sign_in
 from admin_web.errors import install_errors
 from admin_web.form_key import read_or_make_form_key
 from admin_web.languages import install_languages
@@ -66,6 +66,6 @@ def create_app(
     install_gate(app)
     install_headers(app)
     install_words(app)
-    for blueprint in (arrivals.blueprint, language.blueprint, sign_in.blueprint):
+    for blueprint in (arrivals.blueprint, corrections.blueprint, language.blueprint, sign_in.blueprint):
         app.register_blueprint(blueprint)
     return app

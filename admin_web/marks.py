@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What was decided about one mail, field by field: at arrival, in force now, and who decided."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,9 +31,9 @@ class Mark:
     decider: Decider
 
 
-def describe_marks(row: MailRow) -> tuple[Mark, ...]:
-    """Return the fields of a mail in the order of the page."""
-    return tuple(_marks(row))
+def describe_marks(row: MailRow, corrected: Collection[str] = ()) -> tuple[Mark, ...]:
+    """Return the fields of a mail in the order of the page; `corrected` are those that a person set."""
+    return tuple(_marks(row, corrected))
 
 
 def list_reasons(row: MailRow) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def list_reasons(row: MailRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name and name not in labels.warnings))
 
 
-def _marks(row: MailRow) -> Iterator[Mark]:
+def _marks(row: MailRow, corrected: Collection[str]) -> Iterator[Mark]:
     verdict, labels = row.verdict, row.verdict.labels
     for field, name, render, said, now in (
         ("direction", gettext("Direction"), render_label, verdict.direction, row.direction),
@@ -53,7 +53,8 @@ def _marks(row: MailRow) -> Iterator[Mark]:
         ("language", gettext("Language"), render_language, labels.language, row.language),
         ("country", gettext("Country"), render_country, labels.country, row.country),
     ):
-        yield Mark(name, render(said), render(now), _decider(row, field, said == now, Decider.PERSON))
+        decider = Decider.PERSON if field in corrected else _decider(row, field, said == now, Decider.PERSON)
+        yield Mark(name, render(said), render(now), decider)
     known = row.customer.public_id if row.customer else None
     is_same = verdict.customer == known
     customer = (row.customer.name or row.customer.public_id) if row.customer else ""
@@ -61,6 +62,8 @@ def _marks(row: MailRow) -> Iterator[Mark]:
     yield Mark(gettext("Customer"), said_customer, customer, _decider(row, "customer", is_same, Decider.RECORDS))
     owner = row.owner.email if row.owner else None
     decider = _decider(row, "owner", verdict.owner == owner, Decider.RECORDS)
+    if "owner" in corrected:
+        decider = Decider.PERSON
     yield Mark(gettext("Owner"), verdict.owner or "", owner or "", decider)
 
 

@@ -97,6 +97,17 @@ class ArrivalRef:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectionView:
+    """What a person said of one field."""
+
+    at: datetime
+    person: PersonRef
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MailView:
     """One mail whole: what its page shows.  `envelope.recipients` holds only those the viewer may know of."""
 
@@ -117,6 +128,8 @@ class MailView:
     party_kind: str
     has_id_clash: bool
     defects: tuple[str, ...]
+    corrections: tuple[CorrectionView, ...]  # oldest first
+    can_correct: bool  # may the viewer correct its labels?
 
 
 @dataclass(frozen=True, slots=True)

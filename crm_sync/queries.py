@@ -14,6 +14,7 @@ from ulid import ULID
 
 from crm_sync.mail_views import (
     ArrivalRef,
+    CorrectionView,
     Counts,
     CustomerRef,
     MailRow,
@@ -27,12 +28,12 @@ from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient, MessageText
 from crm_sync.models.people import Person, PoolAddress
-from crm_sync.models.rules import RuleRow
+from crm_sync.models.rules import Correction, RuleRow
 from crm_sync.newest_mails import Wanted, fetch_newest_entries
-from crm_sync.rights import Viewer, may_see
+from crm_sync.rights import Viewer, may_correct, may_see
 from tradepost.addresses import address_key
 from tradepost.envelope import Envelope
-from tradepost.verdict import Verdict
+from tradepost.verdict import Direction, Verdict
 
 COUNTED = ("confirmed", "assumed")
 # A conversation is shown newest last; what is older than that many letters is reached through its first one.
@@ -98,7 +99,17 @@ def fetch_mail(session: Session, viewer: Viewer, entry_id: str) -> MailView | No
         party_kind=message.party_kind if message else "",
         has_id_clash=bool(message and message.has_id_clash),
         defects=tuple(message.defects) if message else (),
+        corrections=_corrections(session, key),
+        can_correct=_can_correct(session, viewer, key),
     )
+
+
+def colleagues(session: Session) -> tuple[PersonRef, ...]:
+    """Return everybody who works here, by name."""
+    rows = session.execute(
+        select(Person.email, Person.name).where(Person.left_at.is_(None)).order_by(Person.name, Person.email)
+    )
+    return tuple(PersonRef(email, name) for email, name in rows)
 
 
 def counts(session: Session, since: datetime) -> Counts:
@@ -216,6 +227,25 @@ def _other_arrivals(session: Session, message_id: int, entry_id: str) -> tuple[A
         .limit(THREAD_LIMIT)
     ).all()
     return tuple(ArrivalRef(*row) for row in rows)
+
+
+def _corrections(session: Session, message_id: int) -> tuple[CorrectionView, ...]:
+    rows = session.execute(
+        select(Correction.at, Person.email, Person.name, Correction.field, Correction.old, Correction.new)
+        .join(Person, Person.id == Correction.person_id)
+        .where(Correction.message_id == message_id)
+        .order_by(Correction.id)
+    )
+    return tuple(
+        CorrectionView(at, PersonRef(email, name), field, old, new) for at, email, name, field, old, new in rows
+    )
+
+
+def _can_correct(session: Session, viewer: Viewer, message_id: int) -> bool:
+    wanted = select(Message.id).where(
+        Message.id == message_id, Message.direction == Direction.INBOUND.value, may_correct(viewer, Message.scope_id)
+    )
+    return session.scalars(wanted).one_or_none() is not None
 
 
 def _thread(session: Session, viewer: Viewer, conversation_id: int | None) -> tuple[ThreadItem, ...]:

@@ -10,6 +10,7 @@ from flask import Blueprint, abort, make_response, render_template, request, url
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from admin_web.blueprints.corrections import offer_choices
 from admin_web.marks import describe_marks
 from admin_web.room import room, viewer
 from admin_web.state import State, describe_state
@@ -74,9 +75,11 @@ def show(entry_id: str) -> str:
     with room().database.reading() as session:
         mail = fetch_mail(session, viewer(), entry_id)
         rules = rule_names(session)
+        choices = offer_choices(session) if mail is not None and mail.can_correct else None
     if mail is None:
         abort(404)  # also when it exists: that it does is nobody else's business
-    return render_template("arrivals/show.html", mail=mail, marks=describe_marks(mail.row), rules=rules)
+    marks = describe_marks(mail.row, {correction.field for correction in mail.corrections})
+    return render_template("arrivals/show.html", mail=mail, marks=marks, rules=rules, choices=choices)
 
 
 def _wish() -> Wish:

@@ -15,6 +15,8 @@ EXPECTED = {
     ("arrivals.index", "GET"): (303, 200),
     ("arrivals.live", "GET"): (401, 200),
     ("arrivals.show", "GET"): (303, 404),
+    ("corrections.index", "GET"): (303, 403),
+    ("corrections.correct", "POST"): (401, 404),
     ("language.choose", "POST"): (303, 303),
     ("sign_in.show", "GET"): (200, 200),
     ("sign_in.use", "POST"): (410, 410),
