@@ -174,7 +174,8 @@ def read_country(
         votes.add(_ZONES.get(zone), "time-zone")
         # Austria's domain and German would speak against each other, and Taiwan writes Chinese too.
         if domestic not in speakers & clocks and (language != "zh" or not _SIMPLIFIED.isdisjoint(new_text)):
-            votes.add(_LANGUAGE_ZONES.get(language or "", {}).get(zone), "language-and-zone")
+            country, share = _shared(_LANGUAGE_ZONES.get(language or "", {}).get(zone, ""))
+            votes.add(country, "language-and-zone", share)
         for country in speakers & clocks:
             votes.add(country, "clock")
         votes.add(_country_of_route(message), "ip")
@@ -242,8 +243,14 @@ def _add_words(
     varieties = _VARIETY_OF.get(language or "")
     if varieties is not None:
         for name in varieties.found(text[:_MAX_VARIETY_CHARS]):
-            country, _, strength = name.partition(" ")
-            votes.add(country, "variety", float(strength or 1.0))
+            country, share = _shared(name)
+            votes.add(country, "variety", share)
+
+
+def _shared(entry: str) -> tuple[str, float]:
+    """Read "country share" of a table: without a share all of the weight."""
+    country, _, share = entry.partition(" ")
+    return country, float(share or 1.0)
 
 
 def _add_habits(
@@ -262,7 +269,7 @@ def _add_habits(
     )
     if program is not None and program != language:
         votes.add(_LANGUAGES.get(program), "program")
-        votes.add(_LANGUAGE_ZONES.get(program, {}).get(zone), "program")
+        votes.add(_shared(_LANGUAGE_ZONES.get(program, {}).get(zone, ""))[0], "program")
     speakers = _SPEAKERS.get(language or "", frozenset())
     first, weight, _ = votes.best()
     likely = frozenset({first} if first is not None and weight >= _ENOUGH else ())
