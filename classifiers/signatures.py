@@ -22,7 +22,9 @@ _NAME_WORD = re.compile(r"[^\W\d_]+")
 _NAME_PARTS = re.compile(r"[ ]*(?:, | [–—-] |[|·،、　])[ ]*")
 _MAX_NAME_CHARS = 70
 _MAX_ROLE_WORDS = 5
-_MAX_NAMED_LINES = 8
+_MAX_NAMED_LINES = 10
+_MAX_SENTENCES_BELOW = 3
+_POSTSCRIPT = re.compile(r"p\.? ?s\b|p\.d\.|nb\b|附|追記|추신|з\.ы", re.IGNORECASE)
 _MAX_NAMED_CHARS = 70
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u9fff]")
 _MAX_UNSPACED_CHARS = 36
@@ -39,7 +41,7 @@ _LEGAL_FORM = linear(_LEGAL_FORM_PATTERN)
 _LINK = linear(r"https?://|www\.")
 _SIGNS = PatternSet(
     {
-        "sent-from": rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信|보냄)\.?[ \t]*$",
+        "sent-from": rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信(?:しました)?|보냄)\.?[ \t]*$",
         "contact": r"(?i)(?:\d[ ().\-/\x{2010}-\x{2013}]{0,3}){7}|[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
         r"^[ \t]*(?:tel|phone|mob|mobile|cell|fax|ph|t|m|f|p|e|w|e-?mail|mail|web|skype|wechat|whatsapp|whats app|wa|qq|微信|"
         r"电话|電話|手机|手機|传真|傳真|邮箱|邮编|地址|网址|住所|전화|휴대폰|팩스|тел|моб|факс|telefon|teléfono|telefone|gsm|"
@@ -50,6 +52,7 @@ _SIGNS = PatternSet(
         rf"(?:{any_of(word for word in _WORDS['titles'] if ord(word[0]) >= 0x2E80)})",
         "link": r"https?://|www\.",
         "bank": r"(?i)^[ \t]*(?:开户行|户名|账号|账户|帐号|帳號|收款|bank|beneficiary|a/c|account|swift|iban|bic)[^\n:：]{0,20}[:：]",
+        "header-label": rf"(?i)^[ \t]*(?:{any_of(word for word in _WORDS['other_labels'] if len(word) > 1)})[ \t]*[:：][ \t]",
         "phone-at-end": r"(?:\d[ ().\-/\x{2010}-\x{2013}]{0,3}){7,}$",
         "phone": r"\+?\d[\d ().\-/]{6,}",
         "bullet": r"^[ \t]*(?:[-*•·–■◆●▪▶►▸※【]|\d{1,2}[.)、])[ \t]*\S",
@@ -127,22 +130,35 @@ def signature_start(lines: list[str], writer: str = "", *, is_robot: bool = Fals
 
 
 def _named_block(lines: list[str], end: int, writer: str) -> int:
-    """Return where a block begins that holds the writer's full name and more; `end` without one."""
+    """Return where a block begins that holds the writer's full name and more; `end` without one.
+
+    A sentence or two may follow: small print in words that no list has.
+    """
     words = _name_words(writer)
-    if not words:
-        return end
-    for index in range(end - 1, max(end - _MAX_NAMED_LINES, 0), -1):
+    sentences = 0
+    for index in range(end - 1, max(end - _MAX_NAMED_LINES, 0), -1) if words else ():
         line = lines[index].strip()
-        if len(line) > _MAX_NAMED_CHARS or _ends_sentence(line) or "。" in line or "bullet" in _signs(line):
-            return end
-        if not line.isascii() and _UNSPACED.search(line) and len(line) > _MAX_UNSPACED_CHARS:
-            return end
-        if not words <= _name_words(line) and not (
-            len(words) == 1 and next(iter(words)) in line and not line.isascii()
-        ):
+        if not line:
             continue
-        if index == end - 1 and len(_name_words(line)) == len(words):
-            return end  # nothing but the name
+        is_unspaced = not line.isascii() and _UNSPACED.search(line) is not None
+        if (
+            len(line) > (_MAX_UNSPACED_CHARS if is_unspaced else _MAX_NAMED_CHARS)
+            or _ends_sentence(line)
+            or "。" in line
+            or "bullet" in _signs(line)
+        ):
+            sentences += 1
+            if sentences > _MAX_SENTENCES_BELOW or _POSTSCRIPT.match(line):
+                return end
+            continue
+        if "header-label" in _signs(line):
+            return end  # "To: Ann Lee" in a receipt
+        found = _name_words(line)
+        if not words <= found and not (len(words) == 1 and is_unspaced and next(iter(words)) in line):
+            continue
+        below = next((lines[i].strip() for i in range(index + 1, end) if lines[i].strip()), "")
+        if len(found) == len(words) and (not below or _kind(below) is _Line.SENTENCE):
+            return end  # nothing but the name, or a postscript below it
         start = index
         while start > 1 and lines[start - 1].strip() and _kind(lines[start - 1]) is _Line.STRONG:
             start -= 1  # "Acme Ltd" above the name
@@ -263,13 +279,15 @@ def _kind(line: str) -> _Line:
     signs = _signs(text)
     if "sent-from" in signs:
         return _Line.STRONG
-    if "bank" in signs or text[-1] in _ENDS_WIDE_SENTENCE:
+    if "bank" in signs or "header-label" in signs or text[-1] in _ENDS_WIDE_SENTENCE:
         return _Line.SENTENCE
     is_unspaced = not text.isascii() and _UNSPACED.search(text) is not None
     if "contact" in signs:
         is_sentence = (
             len(text.split()) > 14
-            or (_ends_sentence(text) and len(text.split()) > 6)
+            or (_ends_sentence(text) and not text[-2:-1].isdigit())
+            or "다. " in text
+            or "요. " in text
             or (is_unspaced and len(_NUMBERS.sub("", text)) > _MAX_UNSPACED_CHARS and not _LEGAL_FORM.search(text))
             or ("link" in signs and "phone" not in signs and _is_sentence_with_link(text))
         )

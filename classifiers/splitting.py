@@ -29,6 +29,9 @@ _SEPARATOR = linear(_SEPARATOR_PATTERN)
 _HEADER_BLOCK_PATTERN = (
     rf"(?im)^[ \t>*]*(?:{any_of(_WORDS['from_labels'])})[ \t]*\*?[ \t]*[:：][^\n]*\n(?:[^\n:：]*\n)?"
     rf"[ \t>*]*(?:{any_of(_WORDS['other_labels'])})[ \t]*\*?[ \t]*[:：]"
+    # The same in any language: three labels, an address behind the first and a year behind the second.
+    r"|^[ \t>*]*\pL[^\n:：@]{0,20}[:：][^\n]*@[^\n]*\n[ \t>*]*\pL[^\n:：]{0,20}[:：][^\n]*(?:19|20)\d\d[^\n]*\n"
+    r"[ \t>*]*\pL[^\n:：]{0,20}[:：]"
 )
 _HEADER_BLOCK = linear(_HEADER_BLOCK_PATTERN)
 _ATTRIBUTION_PATTERN = rf"(?im)(?:{any_of(_WORDS['wrote'])})(?:[^\n]*[:：]|[ \t]*[:：]?)[ \t>]*$"
@@ -43,7 +46,9 @@ _FRAME_PATTERN = rf"(?i)(?:{any_of(_WORDS['frame'])})"
 _FRAME = linear(_FRAME_PATTERN)
 _RELAY_FRAME = linear(rf"(?i)(?:{any_of((*_WORDS['frame'], *_WORDS['relay_frame']))})")
 _RELAY_MESSAGE = linear(rf"(?im)^[ \t*]*(?:{any_of(_WORDS['relay_message'])})[ \t*]*(?:[:：][ \t*]*|$)")
-_FOOTER = linear(rf"(?i)(?:{any_of((*_WORDS['small_print'], *_WORDS['sure_small_print'], *_WORDS['frame']))})")
+_FOOTER = linear(
+    rf"(?i)(?:{any_of((*_WORDS['small_print'], *_WORDS['sure_small_print'], *_WORDS['frame']))}|(?-i:(?:^|[^\pL])STOP(?:$|[^\pL])))"
+)
 _SURE_FOOTER = linear(rf"(?i)(?:{any_of((*_WORDS['sure_small_print'], *_WORDS['frame']))})")
 _RULE = linear(r"[ \t>]*[-_=*—─~]{5,}[ \t]*")
 # Most letters hold nothing of all that: one pass over the text says so.
@@ -267,11 +272,13 @@ def _mark_signature(lines: list[str], kinds: list[Kind], writer: str, *, is_robo
     # Small print is looked for from the end, one line at a time; never the letter's first line.
     while end > first + 1 and (not lines[end - 1].strip() or _FOOTER.search(lines[end - 1])):
         end -= 1
-    start = first + signature_start(lines[first:end], writer, is_robot=is_robot)
+    # Below a quote even the first line may be signed; a sentence stands for what is above.
+    above = ["…"] if first and kinds[first - 1] is Kind.QUOTE else []
+    start = first - len(above) + signature_start(above + lines[first:end], writer, is_robot=is_robot)
     if end <= last and (start < end or _is_sure_footer(lines[end : last + 1])):
         _mark(kinds, end, last + 1, Kind.DISCLAIMER)
     else:
-        start = first + signature_start(lines[first : last + 1], writer, is_robot=is_robot)
+        start = first - len(above) + signature_start(above + lines[first : last + 1], writer, is_robot=is_robot)
         end = last + 1
     _mark(kinds, start, end, Kind.SIGNATURE)
     if start == end and last < len(lines) - 1 and writer:
