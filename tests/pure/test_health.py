@@ -11,6 +11,7 @@ from tradepost.health import (
     DirectoryReading,
     JournalReading,
     MilterReading,
+    ModelReading,
     Readings,
     ShipperReading,
     Status,
@@ -26,6 +27,7 @@ WELL = Readings(
     milter=MilterReading(silent_seconds=1.0, children=2, children_wanted=2, callback_seconds=0.1, watchdog_seconds=6.0),
     confirmation="file",
     maillog_silent_seconds=1.0,
+    model=ModelReading(number=3, is_refused=False),
 )
 
 
@@ -55,6 +57,11 @@ def test_all_well() -> None:
             change("directory", age_seconds=301.0),
             "degraded",
             "directory: no word from the projector for 301 s: all is unknown at arrival",
+        ),
+        (
+            replace(WELL, model=ModelReading(number=0, is_refused=True)),
+            "degraded",
+            "classifier: the site's model can't be used: see the log; 'tradepost classify learn --rollback'",
         ),
         (replace(WELL, worker=None), "degraded", "worker: not running: mail is journaled, not recorded"),
         (change("worker", silent_seconds=31.0), "degraded", "worker: silent for 31 s"),

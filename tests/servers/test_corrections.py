@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from mailroom import ANN, BOB, EVE, START, Mail, MailRoom, reply
+from mailroom import ANN, BOB, EVE, START, Mail, MailRoom, PlainAnalyst, reply
 from record_servers import RecordServer
 from sqlalchemy import delete, select, update
 from ulid import ULID
@@ -32,7 +32,7 @@ from crm_sync.timers import database_now
 from tradepost.cli import root
 from tradepost.directory import id_digest
 from tradepost.mime_reading import parse_message
-from tradepost.settings import LearningSettings, Settings
+from tradepost.settings import LearningSettings, Settings, load_settings
 from tradepost.unknown import UNKNOWN
 
 
@@ -357,6 +357,42 @@ def test_learning_that_fails_is_said_and_what_hangs_ends_with_the_worker(
     with caplog.at_level(logging.ERROR):
         absent.step()
     assert "learning can't be started" in caplog.text
+
+
+def test_what_the_worker_starts_is_the_command(room: MailRoom, run: Run) -> None:
+    assert run("classify", "report").exit_code == 0
+    learner = make_nightly_learning(load_settings(room.root / "tradepost.toml"), room.database)
+    assert learner is not None
+    learner.step()
+    be_due(room)
+    learner._look_at = 0.0
+    learner.step()
+    assert learner._running is not None
+    assert learner._running.wait(60) == 0
+    assert (room.root / "model" / "lock").exists()
+    learner.close()
+
+
+def test_the_worker_takes_up_what_was_learned_and_looks_whether_it_is_night(
+    room: MailRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(PlainAnalyst, "refresh", lambda _: done.append("refreshed"))
+
+    class Night:
+        def step(self) -> None:
+            done.append("looked")
+
+        def close(self) -> None:
+            done.append("closed")
+
+    worker = room.new_worker()
+    worker._nightly = Night()
+    worker.step()
+    worker.step()
+    assert done == ["refreshed", "looked"], "not at every step: a stat and a question to the database cost something"
+    worker.close()
+    assert done[-1] == "closed"
 
 
 def test_the_night_is_the_hosts_own_and_can_be_switched_off(room: MailRoom) -> None:
