@@ -50,8 +50,9 @@ def _bounded(words: dict[str, str]) -> str:
 _FORM = linear_bytes(_bounded(_FORMS))
 # A tax number or account that begins with its country: "VAT: GB123456789", "IBAN DE89 3704".
 _TAX_NUMBER = linear(
-    r"(?i)(?:VAT|UID|USt|BTW|TVA|IVA|NIP|DIČ|MwSt|MOMS|ALV|ÁFA|CVR|org|IBAN)[^\n\pL]{0,6}(?:[\pL.]{1,10}[^\n\pL]{0,4}){0,2}\b([A-Z]{2})[ -]?\d[\d ]{6,}"
+    r"(?i)(?:VAT|UID|USt|BTW|TVA|IVA|NIP|DIČ|MwSt|MOMS|ALV|ÁFA|CVR|org|IBAN)[^\n\pL]{0,6}(?:[\pL.]{1,10}[^\n\pL]{0,4}){0,2}\b((?-i:[A-Z]{2}))[ -]?\d[\d ]{6,}"
 )
+_TAX_PREFIXES = {"EL": "GR", "NO": None, "NR": None, "ID": None}  # "VAT NO 12345678" is not Norway's
 _RECEIVED_IP = linear(r"\[(?:IPv6:)?([0-9a-fA-F.:]{7,45})\]")
 _MAX_CHARS = 4_000
 _MAX_VARIETY_CHARS = 2_000
@@ -60,7 +61,7 @@ _ENOUGH = 2.0
 _LEAD = 1.0  # the winner must be that far ahead of the next
 _PLENTY = 3.5  # so much, undisputed, needs no more looking
 _WEIGHTS = {"phone": 5.0, "place": 4.0, "domain": 4.0, "tax-number": 3.0, "here": 3.0, "national-phone": 2.5, "postal-code": 2.5, "town": 2.5, "legal-form": 2.5, "phone-in-text": 3.0,
-            "provider": 2.0, "language": 2.0, "language-and-zone": 2.0, "variety": 1.6, "place-in-text": 1.5, "time-zone": 1.5, "town-of-name": 1.0, "program": 1.2, "domain-name": 1.2, "ip": 1.0, "clock": 0.6}  # fmt: skip
+            "provider": 2.0, "language": 2.0, "language-and-zone": 2.0, "variety": 1.6, "place-in-text": 1.3, "time-zone": 1.5, "town-of-name": 1.0, "program": 1.4, "domain-name": 1.2, "ip": 1.0, "clock": 0.6}  # fmt: skip
 _SOFT = frozenset(
     [
         "language",
@@ -169,13 +170,14 @@ def read_country(
         return votes.decide()
     zone = "" if is_relay or is_throwaway or message.date is None else message.date.isoformat()[-6:]
     clocks = _CLOCKS.get(zone, frozenset())
-    _add_words(votes, f"{message.subject}\n{new_text}", language, speakers, clocks)
+    varieties = _add_words(votes, f"{message.subject}\n{new_text}", language, speakers, clocks)
     if zone:
         votes.add(_ZONES.get(zone), "time-zone")
         # Austria's domain and German would speak against each other, and Taiwan writes Chinese too.
         if domestic not in speakers & clocks and (language != "zh" or not _SIMPLIFIED.isdisjoint(new_text)):
             country, share = _shared(_LANGUAGE_ZONES.get(language or "", {}).get(zone, ""))
-            votes.add(country, "language-and-zone", share)
+            if varieties.isdisjoint(clocks - {country}):  # "Grüezi" at Berlin's hour
+                votes.add(country, "language-and-zone", share)
         for country in speakers & clocks:
             votes.add(country, "clock")
         votes.add(_country_of_route(message), "ip")
@@ -230,8 +232,8 @@ def _add_contact(votes: _Votes, signature: str, contact: str, name: str) -> None
 
 def _add_words(
     votes: _Votes, text: str, language: str | None, speakers: frozenset[str], clocks: frozenset[str]
-) -> None:
-    """Add what the words say: places, and how the language is spoken."""
+) -> frozenset[str]:
+    """Add what the words say: places, and how the language is spoken; return where it is spoken so."""
     place = _only_country(text)
     # A letter in Chinese that names Uruguay speaks of somebody there.
     votes.add(place, "place-in-text", 1.0 if place in speakers else 0.4)
@@ -240,11 +242,11 @@ def _add_words(
         places &= clocks  # "I'm from Goiânia and live in Yiwu": the clock tells which
     for country in places:
         votes.add(country, "here")
-    varieties = _VARIETY_OF.get(language or "")
-    if varieties is not None:
-        for name in varieties.found(text[:_MAX_VARIETY_CHARS]):
-            country, share = _shared(name)
-            votes.add(country, "variety", share)
+    patterns = _VARIETY_OF.get(language or "")
+    varieties = [_shared(name) for name in patterns.found(text[:_MAX_VARIETY_CHARS])] if patterns is not None else []
+    for country, share in varieties:
+        votes.add(country, "variety", share)
+    return frozenset([country for country, _ in varieties])
 
 
 def _shared(entry: str) -> tuple[str, float]:
@@ -260,15 +262,17 @@ def _add_habits(
     for name in _POSTAL.found(contact[:_MAX_CHARS]):
         votes.add(name.partition(" ")[0], "postal-code")
     for match in islice(_TAX_NUMBER.finditer(f"{contact}\n{small_print}"[:_MAX_CHARS]), 3):
-        country = match.group(1).upper()
-        votes.add({"EL": "GR"}.get(country, country), "tax-number")
+        votes.add(_TAX_PREFIXES.get(match.group(1), match.group(1)), "tax-number")
     for country in _countries_of_forms(small_print):
         votes.add(country, "legal-form")
     program = _REPLY_PREFIX.get(message.subject.partition(":")[0].strip().lower()) or next(
         iter(_PROGRAM.found(others_words[:600])), None
     )
     if program is not None and program != language:
-        votes.add(_LANGUAGES.get(program), "program")
+        home = _LANGUAGES.get(program)
+        votes.add(home, "program")
+        if home in _CLOCKS.get(zone, frozenset()):
+            votes.add(home, "clock")
         votes.add(_shared(_LANGUAGE_ZONES.get(program, {}).get(zone, ""))[0], "program")
     speakers = _SPEAKERS.get(language or "", frozenset())
     first, weight, _ = votes.best()

@@ -41,6 +41,14 @@ def reader() -> LanguageReader:
         ("th", "ขอใบเสนอราคา EG-T118 จำนวน 300 ชิ้น"),
         ("hi", "नमस्ते, कृपया 300 पीस का रेट भेजें।"),
         ("el", "Καλημέρα, παρακαλώ στείλτε μας προσφορά."),
+        ("hi", "Cindy ji, rate wahi rakho jo pehle tha, maal kab bhejoge? 400 pcs chahiye."),
+        ("hi", "sir price kya hai aur kitne din mein aa jayega please batao"),
+        ("en", "Namaste Cindy ji, please send the price list for 400 pcs by Friday."),
+        ("fi", "Hei, voisitteko lähettää tarjouksen 300 kappaleesta?"),
+        ("bg", "Здравейте, моля да се изпрати оферта за 300 броя, благодаря."),
+        ("ms", "Salam encik, sila hantar sebut harga, skru tak cukup dan kami nak tahu bila boleh sampai."),
+        ("id", "Pak, barangnya udah dikirim belum? Kok lama banget sih, tolong dicek dong."),
+        ("es", "¿Podéis enviarme els preus? No, perdón: los precios, y que sea hoy por favor."),
         ("he", "שלום, נא לשלוח הצעת מחיר"),
     ],
 )
@@ -57,3 +65,9 @@ def test_nothing_is_guessed_from_nothing(reader: LanguageReader, text: str) -> N
 
 def test_the_subject_helps_a_short_letter(reader: LanguageReader) -> None:
     assert reader.read("OK.", "Bestätigung der Bestellung und die Rechnung für den Auftrag") == "de"
+
+
+def test_a_subject_weighs_less_than_many_words(reader: LanguageReader) -> None:
+    words = "Could you please send the new price list and tell us when the goods will be ready?"
+
+    assert reader.read(words, "AW: Bestätigung der Bestellung und die Rechnung für den Auftrag") == "en"

@@ -40,6 +40,11 @@ QUOTES = {
     "outlook ja": "差出人: Amy Wang\n送信日時: 2025年11月4日\n宛先: Ann\n件名: 見積\n\nold words",
     "outlook ko": "보낸 사람: Amy Wang\n보낸 날짜: 2025년\n받는 사람: Ann\n제목: 견적\n\nold words",
     "outlook tr": "Kimden: Amy Wang\nGönderildi: Salı\nKonu: fiyat\nKime: Ann\n\nold words",
+    "outlook el": "Από: Amy Wang\nΣτάλθηκε: Δευτέρα, 4 Νοεμβρίου 2025\nΠρος: Ann\nΘέμα: προσφορά\n\nold words",
+    "outlook fi": "Lähettäjä: Amy Wang <amy@exporter.example>\nLähetetty: tiistai 4. marraskuuta 2025 10.12\nVastaanottaja: Ann\n\nold words",
+    "outlook pt-BR": "De: Amy Wang\nEnviada em: terça-feira, 4 de novembro de 2025 10:12\nPara: Ann\n\nold words",
+    "outlook sr": "Od: Zhao\nPoslato: utorak, 4. novembar 2025. 10:05\nZa: Ann\nTema: ponuda\n\nold words",
+    "labels of no list": "Nou: Amy Wang <amy@exporter.example>\nPost: 4 Nov 2025\nBy: Ann\n\nold words",
     "bold labels": "*From:* Amy Wang <amy@exporter.example>\n*Sent:* Tuesday\n*To:* Ann\n\nold words",
     "qq": "------------------ 原始邮件 ------------------\n发件人: \"Amy\" <amy@exporter.example>;\n\nold words",
     "qq en": "------------------ Original ------------------\nFrom: \"Amy\" <amy@exporter.example>;\nDate: Tue\n\nold words",
@@ -111,6 +116,76 @@ def test_a_contact_block_is_the_signature(signature: str, text: str) -> None:
 
     assert split.new_text == text
     assert split.signature == signature
+
+
+@pytest.mark.parametrize(
+    ("writer", "signature"),
+    [
+        ("", "Ann Lee\nAcme Tools, Leeds\n031 702 6638\n\nThis email is confidential."),
+        ("", "Ann Lee\nAcme Tools Ltd\n\nNo longer interested? Reply STOP."),
+        ("", "هاني واصف\nشركة النيل، القاهرة\n٠١٠٠ ٢٧٤ ٥٥ ٣٩"),
+        ("", "С уважением, Айгерим\nмагазин «Балапан», пр. Мира 51\nWhatsApp 8 701 418 77 02"),
+        ("", "Е. В. Штольц\nпомощник директора, «Станко»\n+7 3812 90-12-77"),
+        ("", "Acme Tools 0933-728-105"),
+        ("", "Olga Zimina, accountant"),
+        ("Xoán Freire", "Xoán Freire\nConservas Freire, Vilanova"),
+        ("Ann Lee", "Ann Lee\nclaims desk\n\nWe trade under our usual rules."),
+        ("길태양", "길태양\n뮤직박스 음악학원 (대구 수성구)"),
+    ],
+)
+def test_a_block_is_known_by_small_print_numbers_or_its_writer(writer: str, signature: str) -> None:
+    split = split_text(f"Please quote 300 pumps by Friday.\n\n{signature}", writer=writer)
+
+    assert split.new_text == "Please quote 300 pumps by Friday."
+    assert split.rest.replace("\n", "") == signature.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("writer", "ending"),
+    [
+        ("Ann Lee", "Ann Lee"),  # nothing but the name
+        ("Ann Lee", "Ann Lee\n\nPS: the red ones only."),
+        ("Ann Lee", "I told Ann Lee of it and she agrees with all that you wrote to us."),
+        ("", "Please keep this confidential."),
+        ("", "Call me at 010-3092-8841, I will be at the desk and can tell you more."),
+        ("", "사진으로 보내셔도 됩니다. 010-3092-8841"),
+        ("", "Bank: Example Bank\nSWIFT: EXMPGB2L"),
+        ("", "- red 4.2 USD/m\n- blue 5.5 USD/m"),
+        ("", "Noted with thanks. Please proceed as is."),
+        ("", "拒絕函可以用我附件的樣子，公司簽章就可以。"),
+    ],
+)  # fmt: skip
+def test_what_only_looks_signed_stays_with_the_letter(writer: str, ending: str) -> None:
+    text = f"We had a look at your pumps yesterday.\n\n{ending}"
+
+    assert split_text(text, writer=writer).new_text == text
+
+
+def test_a_robot_signs_with_a_formula_only() -> None:
+    listed = "Your document has arrived.\n\nStatus: green\nAcme Customs Ltd\n+49 30 1234567"
+
+    assert split_text(listed).signature != ""
+    assert split_text(listed, is_robot=True).signature == ""
+    assert split_text("It arrived.\n\nKind regards,\nAcme Customs Ltd\n+49 30 1234567", is_robot=True).signature != ""
+
+
+def test_some_sign_below_what_they_answer() -> None:
+    split = split_text(
+        "Yes.\n\n---------- Forwarded message ---------\nFrom: Bob <bob@x.example>\n\nold words\nAnn Lee\nAcme Ltd",
+        writer="Ann Lee",
+    )
+
+    assert (split.new_text, split.signature) == ("Yes.", "Ann Lee\nAcme Ltd")
+
+
+def test_a_block_below_an_answered_quote_is_signed() -> None:
+    split = split_text("> how many?\n300 pumps, red.\n> when?\nDr Ann Lee\nTel. (229) 01 21 30 44 57")
+
+    assert (split.new_text, split.signature) == ("300 pumps, red.", "Dr Ann Lee\nTel. (229) 01 21 30 44 57")
+
+
+def test_a_letter_is_not_all_frame() -> None:
+    assert split_text("Do you unsubscribe people by hand?").new_text == "Do you unsubscribe people by hand?"
 
 
 @pytest.mark.parametrize(
