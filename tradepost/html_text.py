@@ -178,6 +178,8 @@ class _Page:
         """Note an opening tag."""
         if not self._hidden:
             self._lay_out(name)
+        if name == "hr" and "=" in tag and not self._hidden and _nature(name, tag)[3]:
+            self._quote_rest()
         if name in _VOID or len(self._stack) == _MAX_DEPTH:
             return
         quotes, hides = False, False

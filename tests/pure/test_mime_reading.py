@@ -285,6 +285,10 @@ def test_what_is_wrong_is_named(raw: bytes, defect: str) -> None:
         ("<div style='display:none'>hidden</div>shown", "shown"),
         ("<blockquote>old</blockquote>new", "> old\nnew"),
         ("new<div class='gmail_quote'>On Monday Ann wrote:<blockquote>old</blockquote></div>", "new\n> On Monday Ann wrote:\n>\n>> old"),
+        ("new<div id=divRplyFwdMsg><b>Von:</b> Ann<br>Gesendet: x</div><div>old</div>", "new\n> Von: Ann\n> Gesendet: x\n> old"),
+        ("<div id=divRplyFwdMsg>From: Ann</div><div>passed on</div>", "From: Ann\npassed on"),  # a forward without a word
+        ("new<div id='mail-editor-reference-message-container'>old <div>older</div></div>oldest", "new\n> old\n> older\n> oldest"),
+        ("new<hr id=zwchr><div>old</div>", "new\n________________________________\n> old"),
         ("Hi<div class='gmail_signature'>Ann</div>", "Hi\n-- \nAnn"),
         ("<ul><li>one<li>two</ul>", "- one\n- two"),
         ("a &lt; b &amp; c&nbsp;d", "a < b & c d"),
