@@ -35,15 +35,21 @@ _LETTERS = 1_200  # half to learn beside, half to be judged by
 _MOST_FEATURES = 20_000
 _FEWEST_MAILS = 2  # a word of one mail alone teaches nothing about others
 # How much a mail counts: a correction is certain; that nobody objected may mean that nobody looked.
-_WEIGHT_CORRECTED, _WEIGHT_UNDISPUTED, _WEIGHT_LETTER = 1.0, 0.3, 0.3
+_WEIGHT_CORRECTED, _WEIGHT_UNDISPUTED, _WEIGHT_LETTER = 1.0, 0.6, 0.3
 _STRENGTH = 0.1  # of the regularisation
-# In the base an idea weighs up to 32 times what a word does.  A site's own mails are told by their words: here a word is
-# learnt nearly as easily, its load counts by what is left of this power.
-_EVENNESS = 0.75
+# In the base an idea weighs up to 32 times what a word does; a site's own mails are told by their words.  Here a load counts
+# by what this power leaves of it.
+_EVENNESS = 0.5
+# What is common in mail that nobody corrected says little about mail that somebody did: it is learnt as much less.
+_RARITY = 2.0
 _BIAS = 0.1  # value of the feature that every mail has: labels as such should move little, corrections are no sample
 _SMALLEST_WEIGHT = 1e-3
-# Share of mails that may be judged worse than before (at least one mail): chance is no reason to stay.
-_TOLERANCE_UNDISPUTED, _TOLERANCE_LETTERS = 0.02, 0.01
+_HELD_BACK, _SINCE, _UNDISPUTED, _SHIPPED = (
+    "corrected, held back", "corrected since model", "undisputed, held back", "shipped letters",
+)  # fmt: skip
+# Share of mails that may be judged worse than before (at least one mail): chance is no reason to stay.  None of those that
+# were corrected; but the model in force may know their senders, which the candidate has not met.
+_TOLERANCES = {_HELD_BACK: 0.0, _SINCE: 0.05, _UNDISPUTED: 0.02, _SHIPPED: 0.01}
 _LEAST_SHARE = 1e-9
 _NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -183,7 +189,7 @@ class SiteLearner:
 
         scores = school.cross_validate(corrected, undisputed, beside, in_force)
         model = school.teach([*corrected, *undisputed, *beside])
-        scores += (school.compare("shipped letters", examiners, None, model),)
+        scores += (school.compare(_SHIPPED, examiners, None, model),)
         if reason := _objection(scores):
             return keep(reason, scores)
         made = replace(
@@ -320,14 +326,14 @@ class _School:
                 continue
             model = self.teach([*taught, *beside])
             mine = [p for p in corrected if folds[p.lesson.group] == fold]
-            held_back.append(self.compare("corrected, held back", mine, None, model))
+            held_back.append(self.compare(_HELD_BACK, mine, None, model))
             if in_force is not None:
                 # It has learned from the older ones: only of the new ones it knows as little as the candidate.
                 new = [p for p in mine if p.lesson.taught_at is not None and p.lesson.taught_at > in_force.made_at]
-                since.append(self.compare(f"corrected since model {in_force.number}", new, in_force, model))
+                since.append(self.compare(f"{_SINCE} {in_force.number}", new, in_force, model))
             room = _MOST_UNDISPUTED_JUDGED - sum(score.mails for score in kept)
             others = [p for p in undisputed if folds[p.lesson.group] == fold][:room]
-            kept.append(self.compare("undisputed, held back", others, in_force, model))
+            kept.append(self.compare(_UNDISPUTED, others, in_force, model))
             if sum(score.mails for score in held_back) >= _ENOUGH_JUDGED:
                 break
         return tuple(_sum(scores) for scores in (held_back, since, kept) if scores)
@@ -366,10 +372,9 @@ def _sum(scores: Sequence[Score]) -> Score:
 
 def _objection(scores: Sequence[Score]) -> str | None:
     """Say why the candidate must not be swapped in; None: it may."""
-    tolerances = {"undisputed, held back": _TOLERANCE_UNDISPUTED, "shipped letters": _TOLERANCE_LETTERS}
     for score in scores:
-        tolerance = tolerances.get(score.what)
-        allowed = 0 if tolerance is None or not score.mails else max(1, int(score.mails * tolerance))
+        tolerance = next(share for name, share in _TOLERANCES.items() if score.what.startswith(name))
+        allowed = max(1, int(score.mails * tolerance)) if tolerance else 0
         if score.after < score.before - allowed:
             return f"what was learned is worse on {score.what} ({score.after} of {score.mails} right, {score.before} before)"
     return None
@@ -434,15 +439,21 @@ def _sparse(rows: Sequence[_Row], codes: Any) -> tuple[Any, Any, Any, Any]:
     bias, which every row has."""
     places, values, starts, total = [], [], [], 0
     eases = np.ones(len(codes) + 1)
+    elsewhere = np.zeros(len(codes) + 1)
     for row in rows:
         own = np.searchsorted(codes, row.codes)
         known = own < len(codes)
         known[known] = codes[own[known]] == row.codes[known]
         eases[own[known]] = row.loads[known] ** -_EVENNESS
+        if not row.is_correction:
+            elsewhere[own[known]] += 1
         places += [own[known], np.array([len(codes)])]
         values += [row.values[known], np.array([_BIAS])]
         starts.append(total)
         total += int(known.sum()) + 1
+    others = 1 + sum(not row.is_correction for row in rows)
+    if others > 1:
+        eases *= (np.log(others / (1 + elsewhere)) / np.log(others)) ** _RARITY
     return np.concatenate(places), np.concatenate(values).astype("float64"), eases, np.array(starts)
 
 
