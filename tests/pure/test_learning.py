@@ -209,21 +209,16 @@ def test_a_worse_one_leaves_the_model_in_force(
 ) -> None:
     good = [*reports(analyst, range(10)), *ordinary(analyst, range(4))]
     assert learn(good).is_swapped
-    # Later the same reports are called something else, by another half of the house.
-    late = [
-        replace(each, category=("spam", "order")[number % 2], taught_at=datetime.now(UTC) + timedelta(days=1))
-        for number, each in enumerate(corrected(reports(analyst, range(20, 32))))
-    ]
-    right_again = [
-        replace(each, corrected=("category",), taught_at=datetime.now(UTC) + timedelta(days=1))
-        for each in ordinary(analyst, range(30, 42))
-    ]
-    learned = learn([*corrected(good), *late, *right_again])
-    in_force = SiteFolder(tmp_path).current()
-    assert in_force is not None
-    assert learned.number == in_force.number
-    assert any(score.what == "corrected since model 1" for score in learned.scores)
-    assert learned.is_swapped == (in_force.number == 2)
+    later = datetime.now(UTC) + timedelta(days=1)
+    asking, honest = ordinary(analyst, range(30, 60))[:: len(ORDINARY)], ordinary(analyst, range(60, 90))
+    spiteful = [replace(each, category="spam", corrected=("category",), taught_at=later) for each in asking]
+
+    learned = learn([*good, *spiteful, *honest])
+
+    assert (learned.is_swapped, learned.number) == (False, 1)
+    assert SiteFolder(tmp_path).numbers() == [1]
+    [since] = [score for score in learned.scores if score.what == "corrected since model 1"]
+    assert (since.mails, since.before) == (30, 0), "judged by the model in force, and only what came after it"
 
 
 def test_few_corrections_teach_nothing(
