@@ -49,9 +49,9 @@ def _bounded(words: dict[str, str]) -> str:
 
 _FORM = linear_bytes(_bounded(_FORMS))
 # A tax number or account that begins with its country: "VAT: GB123456789", "IBAN DE89 3704".
-_TAX_NUMBER = linear(
-    r"(?i)(?:VAT|UID|USt|BTW|TVA|IVA|NIP|DIČ|MwSt|MOMS|ALV|ÁFA|CVR|org|IBAN)[^\n\pL]{0,6}(?:[\pL.]{1,10}[^\n\pL]{0,4}){0,2}\b((?-i:[A-Z]{2}))[ -]?\d[\d ]{6,}"
-)
+_TAX_NUMBER = re.compile(r"(?<![^\W\d_])([A-Z]{2})[ -]?\d[\d ]{6,20}")
+_TAX_LABEL = re.compile(r"VAT|UID|USt|BTW|TVA|IVA|NIP|DIČ|MwSt|MOMS|ALV|ÁFA|CVR|IBAN", re.IGNORECASE)
+_TAX_LABEL_CHARS = 24
 _TAX_PREFIXES = {"EL": "GR", "NO": None, "NR": None, "ID": None}  # "VAT NO 12345678" is not Norway's
 _RECEIVED_IP = linear(r"\[(?:IPv6:)?([0-9a-fA-F.:]{7,45})\]")
 _MAX_CHARS = 4_000
@@ -261,8 +261,11 @@ def _add_habits(
     """Add national telephone numbers, postal codes, tax numbers, and the language of the writer's program."""
     for name in _POSTAL.found(contact[:_MAX_CHARS]):
         votes.add(name.partition(" ")[0], "postal-code")
-    for match in islice(_TAX_NUMBER.finditer(f"{contact}\n{small_print}"[:_MAX_CHARS]), 3):
-        votes.add(_TAX_PREFIXES.get(match.group(1), match.group(1)), "tax-number")
+    text = f"{contact}\n{small_print}"[:_MAX_CHARS]
+    for match in islice(_TAX_NUMBER.finditer(text), 3):
+        if not _TAX_LABEL.search(text, max(match.start() - _TAX_LABEL_CHARS, 0), match.start()):
+            continue
+        votes.add(_TAX_PREFIXES.get(match[1], match[1]), "tax-number")
     for country in _countries_of_forms(small_print):
         votes.add(country, "legal-form")
     program = _REPLY_PREFIX.get(message.subject.partition(":")[0].strip().lower()) or next(

@@ -18,6 +18,10 @@ _CLOSINGS = frozenset(word.lower() for word in _WORDS["closing"])
 _LONG_CLOSINGS = tuple(sorted(word for word in _CLOSINGS if len(word) > 3))
 _LONG_CLOSING_STARTS = frozenset(word[:4] for word in _LONG_CLOSINGS)
 _DELIMITER = linear(r"[ \t]*(?:--|—|__+|--+|==+|\*\*+|~~+|──+)[ \t]*")
+_DIGIT_RUN = re.compile(r"\d[\d ().\-/\u2010-\u2013]{5,40}\d")
+_LEAST_DIGITS = 7
+_NUMBER = frozenset(["contact"])
+_NUMBER_AT_END = frozenset(["contact", "phone-at-end"])
 _NAME_WORD = re.compile(r"[^\W\d_]+")
 _NAME_PARTS = re.compile(r"[ ]*(?:, | [–—-] |[|·،、　])[ ]*")
 _MAX_NAME_CHARS = 70
@@ -42,7 +46,7 @@ _LINK = linear(r"https?://|www\.")
 _SIGNS = PatternSet(
     {
         "sent-from": rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信(?:しました)?|보냄)\.?[ \t]*$",
-        "contact": r"(?i)(?:\d[ ().\-/\x{2010}-\x{2013}]{0,3}){7}|[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
+        "contact": r"(?i)[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
         r"^[ \t]*(?:tel|phone|mob|mobile|cell|fax|ph|t|m|f|p|e|w|e-?mail|mail|web|skype|wechat|whatsapp|whats app|wa|qq|微信|"
         r"电话|電話|手机|手機|传真|傳真|邮箱|邮编|地址|网址|住所|전화|휴대폰|팩스|тел|моб|факс|telefon|teléfono|telefone|gsm|"
         r"handy|móvil|cel|hp|โทร|đt|sđt|هاتف|جوال|تلفن|موبایل|همراه|住址|〒|add|address|adresse|dirección)"
@@ -53,7 +57,6 @@ _SIGNS = PatternSet(
         "link": r"https?://|www\.",
         "bank": r"(?i)^[ \t]*(?:开户行|户名|账号|账户|帐号|帳號|收款|bank|beneficiary|a/c|account|swift|iban|bic)[^\n:：]{0,20}[:：]",
         "header-label": rf"(?i)^[ \t]*(?:{any_of(word for word in _WORDS['other_labels'] if len(word) > 1)})[ \t]*[:：][ \t]",
-        "phone-at-end": r"(?:\d[ ().\-/\x{2010}-\x{2013}]{0,3}){7,}$",
         "phone": r"\+?\d[\d ().\-/]{6,}",
         "bullet": r"^[ \t]*(?:[-*•·–■◆●▪▶►▸※【]|\d{1,2}[.)、])[ \t]*\S",
     }
@@ -101,7 +104,15 @@ def is_sent_from(line: str) -> bool:
 @lru_cache(maxsize=256)
 def _signs(text: str) -> frozenset[str]:
     # The last lines are looked at more than once; closings and signatures come again in other letters.
-    return _SIGNS.found(western_digits(text))
+    signs = _SIGNS.found(text)
+    number = next(filter(_is_number, _DIGIT_RUN.finditer(western_digits(text))), None)
+    if number is None:
+        return signs
+    return signs | (_NUMBER_AT_END if number.end() == len(text.rstrip()) else _NUMBER)
+
+
+def _is_number(match: re.Match[str]) -> bool:
+    return sum(map(str.isdigit, match[0])) >= _LEAST_DIGITS
 
 
 def signature_start(lines: list[str], writer: str = "", *, is_robot: bool = False) -> int:

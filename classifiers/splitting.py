@@ -5,6 +5,7 @@ Line based; nothing is deleted, every line is only marked.  The frames are those
 Thunderbird, Yahoo, Foxmail, QQ and 163 mail in the languages of trade.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,10 +30,10 @@ _SEPARATOR = linear(_SEPARATOR_PATTERN)
 _HEADER_BLOCK_PATTERN = (
     rf"(?im)^[ \t>*]*(?:{any_of(_WORDS['from_labels'])})[ \t]*\*?[ \t]*[:：][^\n]*\n(?:[^\n:：]*\n)?"
     rf"[ \t>*]*(?:{any_of(_WORDS['other_labels'])})[ \t]*\*?[ \t]*[:：]"
-    # The same in any language: three labels, an address behind the first and a year behind the second.
-    r"|^[ \t>*]*\pL[^\n:：@]{0,20}[:：][^\n]*@[^\n]*\n[ \t>*]*\pL[^\n:：]{0,20}[:：][^\n]*(?:19|20)\d\d[^\n]*\n"
-    r"[ \t>*]*\pL[^\n:：]{0,20}[:：]"
 )
+# The same in any language: three labels, an address behind the first and a year behind the second.
+_LABELLED = re.compile(r"[ \t>*]*[^\W\d_][^:：@]{0,20}[:：]")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _HEADER_BLOCK = linear(_HEADER_BLOCK_PATTERN)
 _ATTRIBUTION_PATTERN = rf"(?im)(?:{any_of(_WORDS['wrote'])})(?:[^\n]*[:：]|[ \t]*[:：]?)[ \t>]*$"
 _ATTRIBUTION = linear(_ATTRIBUTION_PATTERN)
@@ -46,10 +47,13 @@ _FRAME_PATTERN = rf"(?i)(?:{any_of(_WORDS['frame'])})"
 _FRAME = linear(_FRAME_PATTERN)
 _RELAY_FRAME = linear(rf"(?i)(?:{any_of((*_WORDS['frame'], *_WORDS['relay_frame']))})")
 _RELAY_MESSAGE = linear(rf"(?im)^[ \t*]*(?:{any_of(_WORDS['relay_message'])})[ \t*]*(?:[:：][ \t*]*|$)")
-_FOOTER = linear(
-    rf"(?i)(?:{any_of((*_WORDS['small_print'], *_WORDS['sure_small_print'], *_WORDS['frame']))}|(?-i:(?:^|[^\pL])STOP(?:$|[^\pL])))"
+_FOOTER = PatternSet(
+    {
+        "small-print": rf"{any_of(word.lower() for word in _WORDS['small_print'])}",
+        "sure": rf"{any_of(word.lower() for word in (*_WORDS['sure_small_print'], *_WORDS['frame']))}",
+    }
 )
-_SURE_FOOTER = linear(rf"(?i)(?:{any_of((*_WORDS['sure_small_print'], *_WORDS['frame']))})")
+_STOP = re.compile(r"(?<!\w)STOP(?!\w)")
 _RULE = linear(r"[ \t>]*[-_=*—─~]{5,}[ \t]*")
 # Most letters hold nothing of all that: one pass over the text says so.
 _OCCURS = PatternSet(
@@ -165,9 +169,10 @@ def _mark_quotes(text: str, lines: list[str], kinds: list[Kind], occurring: froz
         for index, line in enumerate(lines):
             if line.startswith(">") or line.lstrip(" ").startswith("> "):
                 kinds[index] = Kind.QUOTE
-    if _BEGINS_ANOTHER_LETTER.isdisjoint(occurring):
+    shaped = _shaped_header(lines) if "@" in text else len(lines)
+    if shaped == len(lines) and _BEGINS_ANOTHER_LETTER.isdisjoint(occurring):
         return
-    start, kind = _first_separator(text, lines)
+    start, kind = _first_separator(text, lines, shaped)
     for first, last in _attributions(text, lines):
         if first >= start:
             break
@@ -185,7 +190,21 @@ def _mark(kinds: list[Kind], start: int, end: int, kind: Kind) -> None:
     kinds[start:end] = [kind] * (end - start)
 
 
-def _first_separator(text: str, lines: list[str]) -> tuple[int, Kind]:
+def _shaped_header(lines: list[str]) -> int:
+    """Return the line where a header block in any language begins, len(lines) without one."""
+    for index in range(len(lines) - 2):
+        if (
+            "@" in lines[index]
+            and _LABELLED.match(lines[index])
+            and _LABELLED.match(lines[index + 1])
+            and _YEAR.search(lines[index + 1])
+            and _LABELLED.match(lines[index + 2])
+        ):
+            return index
+    return len(lines)
+
+
+def _first_separator(text: str, lines: list[str], shaped: int) -> tuple[int, Kind]:
     """Return the line from which everything is somebody else's letter, and whether it was passed on or answered."""
     start, kind = len(lines), Kind.QUOTE
     found = _SEPARATOR.search(text)
@@ -196,6 +215,8 @@ def _first_separator(text: str, lines: list[str]) -> tuple[int, Kind]:
     block = _HEADER_BLOCK.search(text)
     if block is not None and _line_of(text, block.start()) < start:
         start, kind = _line_of(text, block.start()), Kind.QUOTE
+    if shaped < start:
+        start, kind = shaped, Kind.QUOTE
     if kind is Kind.QUOTE and start < len(lines) and not any(line.strip() for line in lines[:start]):
         kind = Kind.FORWARD  # nothing above it: the letter was passed on without a word
     return start, kind
@@ -270,7 +291,7 @@ def _mark_signature(lines: list[str], kinds: list[Kind], writer: str, *, is_robo
         return
     end = last + 1
     # Small print is looked for from the end, one line at a time; never the letter's first line.
-    while end > first + 1 and (not lines[end - 1].strip() or _FOOTER.search(lines[end - 1])):
+    while end > first + 1 and (not lines[end - 1].strip() or _is_footer(lines[end - 1])):
         end -= 1
     # Below a quote even the first line may be signed; a sentence stands for what is above.
     above = ["…"] if first and kinds[first - 1] is Kind.QUOTE else []
@@ -287,4 +308,8 @@ def _mark_signature(lines: list[str], kinds: list[Kind], writer: str, *, is_robo
 
 def _is_sure_footer(lines: list[str]) -> bool:
     """Would nobody write so in a letter?"""
-    return all(not line.strip() or _SURE_FOOTER.search(line) for line in lines)
+    return all(not line.strip() or "sure" in _FOOTER.found(line.lower()) for line in lines)
+
+
+def _is_footer(line: str) -> bool:
+    return bool(_FOOTER.found(line.lower())) or _STOP.search(line) is not None
