@@ -3,6 +3,10 @@ from typing import Any
 class LanguageIdentifier:
     _full_model: object
     _rowbase: Any
+    tk_nextmove: Any
+    tk_row: Any
+    @staticmethod
+    def _encode(text: str) -> bytes: ...
     @classmethod
     def from_model_file(cls, model_file: str, *, norm_probs: bool = ...) -> LanguageIdentifier: ...
     def set_languages(self, langs: list[str] | None = ...) -> None: ...
