@@ -45,7 +45,7 @@ _LEGAL_FORM = linear(_LEGAL_FORM_PATTERN)
 _LINK = linear(r"https?://|www\.")
 _SIGNS = PatternSet(
     {
-        "sent-from": rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])})|(?:gönderildi|から送信(?:しました)?|보냄)\.?[ \t]*$",
+        "sent-from": rf"(?i)^[ \t]*(?:{any_of(_WORDS['sent_from'])}|(?-i:Sent from [A-Z]\w{{2,20}})(?:<|[ \t]*$))|(?:gönderildi|から送信(?:しました)?|보냄)\.?[ \t]*$",
         "contact": r"(?i)[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://|www\.|"
         r"^[ \t]*(?:tel|phone|mob|mobile|cell|fax|ph|t|m|f|p|e|w|e-?mail|mail|web|skype|wechat|whatsapp|whats app|wa|qq|微信|"
         r"电话|電話|手机|手機|传真|傳真|邮箱|邮编|地址|网址|住所|전화|휴대폰|팩스|тел|моб|факс|telefon|teléfono|telefone|gsm|"

@@ -35,7 +35,7 @@ _HEADER_BLOCK_PATTERN = (
 _LABELLED = re.compile(r"[ \t>*]*[^\W\d_][^:：@]{0,20}[:：]")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _HEADER_BLOCK = linear(_HEADER_BLOCK_PATTERN)
-_ATTRIBUTION_PATTERN = rf"(?im)(?:{any_of(_WORDS['wrote'])})(?:[^\n]*[:：]|[ \t]*[:：]?)[ \t>]*$"
+_ATTRIBUTION_PATTERN = rf"(?im)(?:{any_of(_WORDS['wrote'])})(?:[^\n]*[:：]|[^\n]*<[^\n>]*|[ \t]*[:：]?)[ \t>]*$"
 _ATTRIBUTION = linear(_ATTRIBUTION_PATTERN)
 # Gmail in Russian, Japanese and others has no verb: date, time, name, <address>:
 _DATED_PATTERN = r"(?m)(?:19|20)\d\d[^\n<]*<[^\n<>@]+@[^\n<>]+>[ \t]*[:：][ \t]*$"
@@ -226,6 +226,8 @@ def _attributions(text: str, lines: list[str]) -> list[tuple[int, int]]:
     """Return (first line, last line) of each "On ... wrote:", in order; such a line may be wrapped."""
     found: list[tuple[int, int]] = []
     for last in _lines_with(text, _ATTRIBUTION):
+        if lines[last].count("<") > lines[last].count(">") and last + 1 < len(lines):
+            last += 1  # the address is wrapped too
         candidates = []
         for first in range(last, max(last - 3, -1), -1):
             joined = " ".join(lines[first : last + 1]).strip()

@@ -14,6 +14,8 @@ from classifiers.splitting import Kind, split_text
 QUOTES = {
     "gmail en": "On Tue, 4 Nov 2025 at 10:12, Amy Wang <amy@exporter.example> wrote:\n> old words",
     "gmail wrapped": "On Tue, 4 Nov 2025 at 10:12, Amy Wang via a very long list name\n<amy@exporter.example> wrote:\n> old words",
+    "gmail wrapped address": "Op di 4 nov. 2025 om 10:12 schreef Amy Wang <\namy@exporter.example>:\n> old words",
+    "gmail wrapped end": "tir. 4. nov. 2025 kl. 10:12 skrev Amy Wang <amy@exporter.example\n>:\nold words",
     "gmail de": "Am Di., 4. Nov. 2025 um 10:12 Uhr schrieb Amy Wang <amy@exporter.example>:\n> old words",
     "gmail es": "El mar, 4 nov 2025 a las 10:12, Amy Wang (<amy@exporter.example>) escribió:\n> old words",
     "gmail fr": "Le mar. 4 nov. 2025 à 10:12, Amy Wang <amy@exporter.example> a écrit :\n> old words",
@@ -201,7 +203,7 @@ def test_a_bare_first_name_stays_with_the_letter(text: str) -> None:
 @pytest.mark.parametrize(
     "line",
     ["Sent from my iPhone", "Von meinem iPhone gesendet", "Enviado desde mi iPhone", "Envoyé de mon iPhone", "发自我的iPhone", "iPhoneから送信",
-     "나의 iPhone에서 보냄", "Отправлено с iPhone", "Get Outlook for Android", "iPhone'umdan gönderildi", "أرسلت من الـ iPhone"],
+     "나의 iPhone에서 보냄", "Отправлено с iPhone", "Get Outlook for Android", "Sent from TypeApp", "iPhone'umdan gönderildi", "أرسلت من الـ iPhone"],
 )  # fmt: skip
 def test_a_telephone_does_not_write(line: str) -> None:
     split = split_text(f"Please quote.\n\n{line}")
