@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Built-in reason names as sentences for people.  A name without a sentence is shown as it is, never hidden."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask_babel import LazyString, gettext, lazy_gettext
 
@@ -21,6 +21,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "subject-auto-reply": lazy_gettext("Its subject begins as automatic answers do."),
     "subject-bounce": lazy_gettext("Its subject speaks of mail that could not be delivered."),
     "robot-sender": lazy_gettext("Its sender is an address that no person reads."),
+    "system-notice": lazy_gettext("A system reports something and awaits no answer."),
     "robot-words": lazy_gettext("Its text says that nobody reads answers."),
     "robot-address": lazy_gettext("It comes from an address that no person reads."),
     "automatic": lazy_gettext("A machine wrote it."),
@@ -71,13 +72,75 @@ COUNTRY_EVIDENCE: Mapping[str, LazyString] = {
 }
 
 WARNINGS: Mapping[str, LazyString] = {
-    "name-shows-other-address": lazy_gettext("The sender's name shows another address than the mail comes from."),
-    "answers-go-to-free-mail": lazy_gettext("Answers would go to a free mailbox, not to the sender's company."),
-    "throwaway-domain": lazy_gettext("The sender's domain is of a kind that swindlers throw away."),
-    "throwaway-link": lazy_gettext("A link leads to a domain of a kind that swindlers throw away."),
-    "risky-attachment": lazy_gettext("An attachment is of a kind that can run programs."),
+    # whose name it wears
+    "looks-like-us": lazy_gettext("The sender's domain is made to be taken for one of ours."),
+    "looks-like-participant": lazy_gettext(
+        "The sender's domain is made to be taken for somebody's in this conversation."
+    ),
+    "looks-like-customer": lazy_gettext("The sender's domain is made to be taken for that of a company we know."),
+    "resembles-customer": lazy_gettext("The sender's domain differs little from that of a company we know."),
     "own-address-from-outside": lazy_gettext("The sender claims one of our own addresses, but came from outside."),
+    "own-name-outside": lazy_gettext("The sender writes under our company's name from an address that is not ours."),
+    "own-person-outside": lazy_gettext("The sender bears a colleague's name, but the address is not his."),
+    "stranger-in-thread": lazy_gettext("The sender has not taken part in this conversation before."),
+    "wears-a-brand": lazy_gettext("The sender's domain holds a well-known name without belonging to it."),
+    "mixed-script-domain": lazy_gettext("The sender's domain mixes letters of two scripts that look the same."),
+    "name-shows-other-address": lazy_gettext("The sender's name shows another address than the mail comes from."),
+    "throwaway-domain": lazy_gettext("The sender's domain is of a kind that swindlers throw away."),
+    "sender-differs": lazy_gettext("It was sent by another domain than the one it names."),
+    # where answers and links lead
+    "answers-go-to-free-mail": lazy_gettext("Answers would go to a free mailbox, not to the sender's company."),
+    "answers-go-elsewhere": lazy_gettext("Answers would go to another domain than the sender's."),
+    "link-hides-target": lazy_gettext("A link shows another address than the one it leads to."),
+    "throwaway-link": lazy_gettext("A link leads to a domain of a kind that swindlers throw away."),
+    # what it wants
+    "bank-account-changed": lazy_gettext("It says that money is to go to another bank account."),
+    "asks-for-secret": lazy_gettext("It asks for a password or another secret."),
+    "untraceable-payment": lazy_gettext(
+        "It speaks of payments that nobody gets back (gift cards, cash transfer, coins)."
+    ),
+    "asks-for-fee": lazy_gettext("It asks for a fee before something else is paid or given."),
+    "promises-a-fortune": lazy_gettext("It promises money out of nowhere."),
+    "asks-for-secrecy": lazy_gettext("It asks that nobody else is told or called."),
+    "threatens-loss": lazy_gettext("It threatens that an account or a mailbox will be lost."),
+    # what it carries
+    "hides-file-type": lazy_gettext("An attachment is named like a document but runs a program."),
+    "risky-attachment": lazy_gettext("An attachment is of a kind that can run programs."),
+    "packed-attachment": lazy_gettext("An attachment is packed so that scanners seldom look inside."),
 }
+
+_CALL = lazy_gettext("Pay nothing and change no account before you called the partner under a number you knew before.")
+_COMPARE = lazy_gettext("Compare the address letter by letter, and answer by a new mail to the address you know.")
+_TYPE_NOTHING = lazy_gettext("Follow no link and type no password; open the service's own page yourself.")
+_OPEN_NOTHING = lazy_gettext("Do not open the attachment; show the mail to your administrator.")
+# Which signs ask for which care.
+_ADVICE: tuple[tuple[LazyString, frozenset[str]], ...] = (
+    (
+        _CALL,
+        frozenset(
+            {
+                "bank-account-changed", "looks-like-us", "looks-like-participant", "looks-like-customer",
+                "own-address-from-outside", "own-person-outside", "own-name-outside", "untraceable-payment",
+                "asks-for-fee", "promises-a-fortune", "asks-for-secrecy",
+            }
+        ),
+    ),
+    (
+        _COMPARE,
+        frozenset(
+            {
+                "looks-like-us", "looks-like-participant", "looks-like-customer", "own-address-from-outside",
+                "own-person-outside", "own-name-outside", "mixed-script-domain", "name-shows-other-address",
+                "answers-go-to-free-mail", "answers-go-elsewhere",
+            }
+        ),
+    ),
+    (
+        _TYPE_NOTHING,
+        frozenset({"asks-for-secret", "wears-a-brand", "threatens-loss", "link-hides-target", "throwaway-link"}),
+    ),
+    (_OPEN_NOTHING, frozenset({"hides-file-type", "risky-attachment", "packed-attachment"})),
+)  # fmt: skip
 
 
 def explain_reason(name: str, rules: Mapping[str, str]) -> str:
@@ -110,3 +173,8 @@ def explain_country(evidence: str) -> str:
 def explain_warning(name: str) -> str:
     """Return a fraud signal as a sentence in the language of the page."""
     return str(WARNINGS.get(name, name))
+
+
+def advise(names: Collection[str]) -> tuple[str, ...]:
+    """Return what to do about these signs of fraud, in the language of the page."""
+    return tuple(str(advice) for advice, signs in _ADVICE if not signs.isdisjoint(names))

@@ -10,7 +10,8 @@ from admin_web.hostile import TEXT_LIMIT, render_hostile, render_line
 from admin_web.labels import render_country, render_entity, render_label, render_language
 from admin_web.marks import Decider, list_reasons
 from admin_web.quantities import render_age, render_number, render_octets, render_stamp
-from admin_web.reasons import explain_country, explain_reason, explain_warning
+from admin_web.reasons import advise, explain_country, explain_reason, explain_warning
+from tradepost.suspicion import is_alarming
 
 DECIDERS: Mapping[Decider, LazyString] = {
     Decider.ARRIVAL: lazy_gettext("the milter"),
@@ -35,6 +36,8 @@ def install_words(app: Flask) -> None:
         number=render_number,
         reason=explain_reason,
         warning=explain_warning,
+        advice=advise,
+        alarming=is_alarming,
         country_evidence=explain_country,
         reason_names=list_reasons,
         entity=render_entity,

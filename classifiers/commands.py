@@ -59,6 +59,8 @@ class Result:
             "country": labels.country,
             "country_evidence": labels.country_evidence,
             "is_automatic": labels.is_automatic,
+            "warning_score": labels.warning_score,
+            "warnings": list(labels.warnings),
             "subject": message.subject,
             "from_address": message.from_.address,
             "from_name": message.from_.name,

@@ -6,13 +6,12 @@ Every piece of evidence multiplies the odds of the categories it speaks for and 
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from classifiers.automatic import Automation
 from classifiers.features import document_types
+from classifiers.fraud import NO_FRAUD, Fraud, read_fraud
 from classifiers.linear_model import Opinion
 from classifiers.tables import linear
-from tradepost.addresses import domain_of, is_free_mail, registrable_domain
 from tradepost.message import Message
 from tradepost.verdict import BUSINESS_CATEGORIES
 
@@ -20,16 +19,6 @@ _UNSURE = 0.16  # below it the model knows nothing: the mail is "other", a perso
 _REPLY = linear(
     r"(?i)^\s*(?:re|aw|sv|antw|res|rif|odp|ynt|ref|回复|回覆|答复|答覆|返信|답장|회신|tr|wg|fwd?|转发|轉寄|отв|на|fw)\s*(?:\[\d+\])?\s*[:：]"
 )
-_RISKY_TOP_DOMAINS = frozenset(
-    {
-        "icu", "top", "xyz", "click", "buzz", "cyou", "rest", "quest", "sbs", "cfd", "gq", "ml", "cf", "tk", "ga", "zip",
-        "mov", "live", "shop", "vip", "cam", "monster", "work", "loan", "win", "bid",
-    }
-)  # fmt: skip
-_RISKY_FILE = linear(
-    r"(?i)\.(?:html?|shtml|svg|exe|scr|js|vbs|iso|img|lnk|hta|jar|bat|cmd|r\d\d|ace|cab|xlsm|docm|one|7z)$"
-)
-_ADDRESS_IN_NAME = linear(r"[^\s@<>\"']+@[^\s@<>\"']+\.[a-z]{2,}")
 # Tried at the beginning of an address only, and no word can be read in two ways: linear with `re` too, and cheaper.
 _BULK_SENDER = re.compile(
     r"(?:news|newsletter|marketing|promo|promotion|promotions|campaign|mailing|edm|offers?|mailer|event|events|expo|fair)(?:\Z|[0-9._+-])",
@@ -49,12 +38,12 @@ def without_reply_prefix(subject: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A category, how sure, the names of what spoke for it, and warnings of fraud."""
+    """A category, how sure, the names of what spoke for it, and signs of fraud."""
 
     category: str
     confidence: float
     reasons: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+    fraud: Fraud = NO_FRAUD
 
 
 def is_reply(message: Message) -> bool:
@@ -66,9 +55,9 @@ def is_reply(message: Message) -> bool:
 
 def decide_category(message: Message, automation: Automation, opinion: Opinion) -> Decision:
     """Weigh evidence; an automatic mail is automatic whatever its words say."""
-    warnings = fraud_signs(message)
+    fraud = read_fraud(message, is_relay=automation.is_relay, is_list=automation.is_list)
     if automation.is_automatic:
-        return Decision("automatic", 0.97, (automation.reason or "automatic",), warnings)
+        return Decision("automatic", 0.97, (automation.reason or "automatic",), fraud)
     odds = dict(opinion.ranked)
     reasons: list[str] = []
 
@@ -89,8 +78,8 @@ def decide_category(message: Message, automation: Automation, opinion: Opinion) 
     for category in dict.fromkeys(kind for part in message.attachments for kind in document_types(part.filename)[:1]):
         if category in BUSINESS_CATEGORIES:
             favour((category,), 1.8, f"attachment-{category}")
-    if warnings:
-        favour(("spam",), 4.0 ** min(len(warnings), 2), warnings[0])
+    if fraud.signs:
+        favour(("spam",), fraud.odds, fraud.signs[0])
     if automation.is_robot_sender and not automation.is_relay:
         favour(("automatic", "marketing"), 2.0, "robot-address")
     elif not automation.is_list:
@@ -99,46 +88,6 @@ def decide_category(message: Message, automation: Automation, opinion: Opinion) 
     category = max(odds, key=odds.__getitem__)
     confidence = odds[category] / total
     if confidence < _UNSURE:
-        return Decision("other", confidence, ("unsure", "model"), warnings)
+        return Decision("other", confidence, ("unsure", "model"), fraud)
     named = [reason for reason in dict.fromkeys(reasons) if reason not in ("person-address",)]
-    return Decision(category, confidence, (*named, "model"), warnings)
-
-
-def fraud_signs(message: Message) -> tuple[str, ...]:
-    """Name what honest mail seldom shows.  These are warnings and evidence, never proof."""
-    signs: list[str] = []
-    domain = domain_of(message.from_.address)
-    named = _ADDRESS_IN_NAME.search(message.from_.name) if "@" in message.from_.name else None
-    if named is not None and domain_of(named.group()) != domain:
-        signs.append("name-shows-other-address")
-    if message.reply_to and not is_free_mail(domain) and registrable_domain(domain) != "":
-        answer = domain_of(message.reply_to[0].address)
-        if answer and is_free_mail(answer) and registrable_domain(answer) != registrable_domain(domain):
-            signs.append("answers-go-to-free-mail")
-    if _is_risky(domain):
-        signs.append("throwaway-domain")
-    if any(_RISKY_FILE.search(part.filename) for part in message.attachments):
-        signs.append("risky-attachment")
-    if _has_risky_link(message.text):
-        signs.append("throwaway-link")
-    return tuple(signs)
-
-
-def _is_risky(host: str) -> bool:
-    _, dot, last = host.rpartition(".")
-    return bool(dot) and last in _RISKY_TOP_DOMAINS
-
-
-def _has_risky_link(text: str) -> bool:
-    position = text.find("http")
-    for _ in range(8):
-        if position < 0:
-            return False
-        try:
-            host = urlsplit(text[position : position + 300].split()[0].rstrip(">).,")).hostname or ""
-        except ValueError:
-            host = ""
-        if _is_risky(host):
-            return True
-        position = text.find("http", position + 4)
-    return False
+    return Decision(category, confidence, (*named, "model"), fraud)

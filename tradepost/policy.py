@@ -65,6 +65,11 @@ class Policy:
         return {login: person for person in self.people for login in person.logins}
 
     @cached_property
+    def _names(self) -> dict[str, Person]:
+        named = ((_plain_name(person.name), person) for person in self.people)
+        return {name: person for name, person in named if " " in name or not name.isascii()}
+
+    @cached_property
     def _pools(self) -> dict[str, Pool]:
         return {address_key(address): pool for pool in self.pools for address in pool.addresses}
 
@@ -76,6 +81,10 @@ class Policy:
         """Return the registered person behind any of his addresses."""
         return self._people.get(address_key(address))
 
+    def namesake(self, name: str) -> Person | None:
+        """Return the person of exactly that full name; a first name alone is everybody's."""
+        return self._names.get(_plain_name(name)) if name else None
+
     def operator(self, login: str) -> Person | None:
         """Return whose SASL login that is; a login that is an address also matches by address; None: shared or unknown."""
         return self._logins.get(login) or (self.person(login) if "@" in login else None)
@@ -83,3 +92,7 @@ class Policy:
     def pool(self, address: str) -> Pool | None:
         """Return the pool behind a role address."""
         return self._pools.get(address_key(address))
+
+
+def _plain_name(name: str) -> str:
+    return " ".join(name[:200].replace(",", " ").casefold().split())

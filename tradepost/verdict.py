@@ -68,7 +68,8 @@ class Labels:
     country_evidence: str | None = None
     is_automatic: bool = False
     automatic_reason: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # signs of fraud, the heaviest first
+    warning_score: float | None = None  # what they weigh together, 0..1; None in labels of older versions
     reasons: tuple[str, ...] = ()
     model: str = ""  # version of the model that spoke
 

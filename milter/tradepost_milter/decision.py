@@ -26,6 +26,8 @@ from tradepost.directory import (
     thread_fact_key,
 )
 from tradepost.envelope import Envelope
+from tradepost.impersonation import Surroundings, add_company_signs
+from tradepost.lookalikes import bent_from, near_to
 from tradepost.message import Message
 from tradepost.metrics import Stage, count_failure
 from tradepost.ownership import Facts, Ownership, decide_owner, known_thread, least_loaded
@@ -33,6 +35,7 @@ from tradepost.party import Party, find_party, find_writer
 from tradepost.policy import Policy, Pool
 from tradepost.rules import Outcome, Value
 from tradepost.settings import Settings
+from tradepost.suspicion import add_signs
 from tradepost.verdict import BUSINESS_CATEGORIES, Action, Direction, Labels, Verdict
 from tradepost_milter.border import Crossing, TrustedNetworks, decide_crossing, decide_recording
 from tradepost_milter.delivery import inbound_recipients, outbound_recipients
@@ -70,6 +73,8 @@ class _Known:
     threads: tuple[ThreadFact, ...] = ()
     loads: tuple[tuple[str, int], ...] = ()
     claimed: str | None = None
+    is_bent: bool = False  # a known company's domain is one slip away
+    is_near: bool = False  # or another ending, a hyphen, a word
 
 
 class Decider:
@@ -105,6 +110,9 @@ class Decider:
         known = self._look_up(force.policy, seen.envelope, message, crossing)
         if known is UNKNOWN:
             missing += OWNER_FIELDS
+        if crossing.direction is Direction.INBOUND and force.policy is not None:
+            around = Surroundings() if known is UNKNOWN else _surroundings(known)
+            labels = add_company_signs(labels, force.policy, message, seen.envelope.sender, around)
         if force.policy is None:
             missing += ("direction",)
         outcome = Outcome()
@@ -148,7 +156,7 @@ class Decider:
             log.exception("classifying failed, the worker will do it")
             return Labels(reasons=("classifier-failed",)), LABEL_FIELDS
         if crossing.claims_own:
-            labels = replace(labels, warnings=(*labels.warnings, "own-address-from-outside"))
+            labels = add_signs(labels, ("own-address-from-outside",))
         return labels, ()
 
     def _look_up(
@@ -160,6 +168,8 @@ class Decider:
         keys = [address_fact_key(party.address), claim_key(_claim_of(party)), *threads, *map(load_fact_key, members)]
         if party.company:
             keys.append(domain_fact_key(party.company))
+            if crossing.direction is Direction.INBOUND:
+                keys += map(domain_fact_key, (*bent_from(party.company), *near_to(party.company)))
         found = self._directory.fetch(keys)
         if found is UNKNOWN:
             return UNKNOWN
@@ -187,6 +197,8 @@ class Decider:
                 if (key := load_fact_key(member)) in found
             ),
             claimed=claimed.decode() if claimed else None,
+            is_bent=any(domain_fact_key(other) in found for other in bent_from(party.company)),
+            is_near=any(domain_fact_key(other) in found for other in near_to(party.company)),
         )
 
     def _facts(
@@ -355,6 +367,15 @@ def _pools(policy: Policy | None, recipients: Sequence[str]) -> list[Pool]:
         return []
     found = [pool for recipient in recipients if (pool := policy.pool(recipient)) is not None]
     return list(dict.fromkeys(found))
+
+
+def _surroundings(known: _Known) -> Surroundings:
+    return Surroundings(
+        is_known=known.address is not None or known.domain is not None,
+        participants=frozenset(key for thread in known.threads for key in thread.participants),
+        is_bent=known.is_bent,
+        is_near=known.is_near,
+    )
 
 
 def _claim_of(party: Party) -> str:

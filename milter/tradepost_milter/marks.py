@@ -8,7 +8,8 @@ import hmac
 from collections.abc import Sequence
 from email.header import Header
 
-from tradepost.verdict import Action, ActionKind, Priority, Verdict
+from tradepost.suspicion import is_alarming
+from tradepost.verdict import Action, ActionKind, Labels, Priority, Verdict
 
 PREFIX = b"x-tradepost-"
 ID_FIELD = "X-Tradepost-Id"
@@ -128,12 +129,22 @@ def inbound_marks(key: bytes, entry_id: str, verdict: Verdict, fields: Fields) -
         ("X-Tradepost-Country", labels.country),
         ("X-Tradepost-Confidence", None if labels.confidence is None else f"{labels.confidence:.2f}"),
         ("X-Tradepost-Reason", " ".join(verdict.reasons) or "no-reason"),
-        ("X-Tradepost-Warning", " ".join(labels.warnings) or None),
+        ("X-Tradepost-Warning", _warning(labels)),
     )
     actions = [_add(name, value) for name, value in values if value]
     if labels.priority is not None:
         actions += urgency_marks(fields, labels.priority)
     return actions + identity_marks(key, entry_id, fields)
+
+
+def _warning(labels: Labels) -> str | None:
+    """Return the signs of fraud, the heaviest first, as many as fit whole; None where nobody is to be warned."""
+    if not is_alarming(labels):
+        return None
+    names = list(labels.warnings)
+    while len(" ".join(names)) > VALUE_LIMIT:
+        names.pop()
+    return " ".join(names)
 
 
 def _add(name: str, value: str) -> Action:

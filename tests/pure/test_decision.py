@@ -259,6 +259,49 @@ def test_our_address_from_outside_is_named() -> None:
     assert warning.value == "own-address-from-outside"
 
 
+def test_a_customers_name_bent_by_a_letter_is_named() -> None:
+    facts: dict[str, Fact] = {domain_fact_key("stonefarms.com"): DomainFact("K1", WANG.email)}
+    verdict = decide(seen("ann@st0nefarms.com"), FakeDirectory(facts))
+    assert verdict.labels.warnings == ("looks-like-customer",)
+    assert (verdict.customer, verdict.labels.warning_score) == (None, 0.6)
+
+
+def test_a_customers_other_ending_warns_nobody() -> None:
+    facts: dict[str, Fact] = {domain_fact_key("stonefarms.com"): DomainFact("K1", WANG.email)}
+    verdict = decide(seen("ann@stonefarms.de"), FakeDirectory(facts))
+    assert verdict.labels.warnings == ("resembles-customer",)
+    assert "X-Tradepost-Warning" not in {action.name for action in verdict.actions}
+
+
+def test_a_customer_whose_name_is_like_anothers_is_a_customer() -> None:
+    facts: dict[str, Fact] = {
+        domain_fact_key("stonefarms.com"): DomainFact("K1", WANG.email),
+        domain_fact_key("st0nefarms.com"): DomainFact("K2", LINA.email),
+    }
+    verdict = decide(seen("ann@st0nefarms.com"), FakeDirectory(facts))
+    assert (verdict.labels.warnings, verdict.customer) == ((), "K2")
+
+
+def test_a_stranger_like_a_participant_is_named() -> None:
+    thread = ThreadFact("C1", LINA.email, "K1", participants=("ann@stonefarms.com",))
+    mail = seen("ann@stonefarrns.com", fields=((b"References", b" <0@own.example>"),))
+    verdict = decide(mail, FakeDirectory({thread_fact_key("<0@own.example>"): thread}))
+    assert verdict.labels.warnings == ("looks-like-participant", "stranger-in-thread")
+    assert verdict.owner != LINA.email
+
+
+def test_a_silent_directory_knows_our_own_look_alikes_only() -> None:
+    policy = replace(POLICY, domains=("brightpump-works.cn",))
+    verdict = decide(seen("x@brightpump-w0rks.cn"), FakeDirectory(policy=policy, silent=True))
+    assert verdict.labels.warnings == ("looks-like-us",)
+
+
+def test_mail_on_its_way_out_warns_of_nobody() -> None:
+    facts: dict[str, Fact] = {domain_fact_key("stonefarms.com"): DomainFact("K1", WANG.email)}
+    verdict = decide(seen(WANG.email, ("ann@st0nefarms.com",), login="wang"), FakeDirectory(facts))
+    assert verdict.labels.warnings == ()
+
+
 def test_before_the_company_is_known_mail_is_still_marked() -> None:
     verdict = decide(seen(), FakeDirectory(policy=None))
     assert verdict.direction is Direction.INBOUND

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradepost.suspicion import WEIGHTS
 from tradepost.verdict import ActionKind, Direction, Labels, Priority, Verdict
 from tradepost_milter.marks import (
     ID_FIELD,
     SEAL_FIELD,
+    VALUE_LIMIT,
     carries_own_seal,
     header_value,
     identity_marks,
@@ -126,3 +128,19 @@ def test_a_seal_carried_over_to_another_letter_is_worth_nothing() -> None:
     assert not carries_own_seal(b"z" * 32, _marked("01ABC", letter))
     assert not carries_own_seal(KEY, letter)
     assert seal(KEY, "01ABC", letter) != seal(KEY, "01ABD", letter)
+
+
+def _warning(labels: Labels) -> str | None:
+    actions = inbound_marks(b"k", "E", Verdict(Direction.INBOUND, labels), ())
+    return next((action.value for action in actions if action.name == "X-Tradepost-Warning"), None)
+
+
+def test_weak_signs_of_fraud_get_no_field() -> None:
+    assert _warning(Labels(warnings=("throwaway-domain",), warning_score=0.35)) is None
+    assert _warning(Labels(warnings=("looks-like-us",), warning_score=0.85)) == "looks-like-us"
+
+
+def test_a_long_list_of_signs_ends_at_a_whole_name() -> None:
+    value = _warning(Labels(warnings=tuple(WEIGHTS), warning_score=1.0)) or ""
+    assert len(value) <= VALUE_LIMIT
+    assert set(value.split()) < set(WEIGHTS)
