@@ -7,29 +7,83 @@ A platform or a contact form that carries a buyer's words is not automatic, what
 import re
 from dataclasses import dataclass
 
+from classifiers.fraud import find_bait, reads_like_bait
 from classifiers.tables import PatternSet, any_of, linear, read_table
 from tradepost.addresses import domain_of, is_free_mail, registrable_domain
 from tradepost.message import Message
 
 _TABLE = read_table("automatic")
+
+
+def _begins(words: list[str]) -> str:
+    """A subject that begins with one of the words; a letter may not follow one of a script with spaces."""
+    spaced = [word for word in words if ord(word[0]) < 0x0590 and word[-1] not in ":："]
+    others = [word for word in words if word not in spaced]
+    return rf"(?i)^[\s\[【(\"※]*(?:(?:{any_of(spaced)})(?:$|[^\pL])|(?:{any_of(others)}))"
+
+
+# Words that only a program says; the others ("Out of office") a person may write to tell of next week.
+_PROGRAM_WORDS = re.compile(
+    "auto|otom|авто|自動|自动|자동|تلقائي|آلي|خودکار|อัตโนมัติ|स्वच|स्वतः|tự động|αυτόμ", re.IGNORECASE
+)
+_PROGRAM_REPLIES = [word for word in _TABLE["reply_subject"] if _PROGRAM_WORDS.search(word) and word[-1] not in ":："]
+_ABSENCES = [word for word in _TABLE["reply_subject"] if word not in _PROGRAM_REPLIES]
 _SUBJECT_SIGNS = PatternSet(
     {
-        "reply": rf"(?i)^[\s\[【(\"]*(?:{any_of(w for w in _TABLE['reply_subject'] if w.isascii())})(?:$|[^\pL])",
+        "reply": _begins(_PROGRAM_REPLIES),
+        "absence": _begins(_ABSENCES),
+        "reply-mark": rf"(?i)(?:{any_of(_TABLE['reply_mark'])})",
         "bounce": rf"(?i)(?:{any_of(_TABLE['bounce_subject'])})",
+        "bounce-first": rf"(?i)^[\s\[【(\"]*(?:{any_of(_TABLE['bounce_subject'])})",
+        "receipt": rf"(?i)^\s*(?:{any_of(_TABLE['receipt_subject'])})",
+        "answer": rf"(?i)^\s*(?:{any_of(_TABLE['answer_to_invitation'])})",
     }
 )
-# Words that other letters may follow without a space.
-_UNSPACED_REPLY = tuple(word.lower() for word in _TABLE["reply_subject"] if not word.isascii())
-_RECEIPT_SUBJECT = tuple(word.lower() for word in _TABLE["receipt_subject"])
-_INVITATION_ANSWER = tuple(word.lower() for word in _TABLE["answer_to_invitation"])
-_ROBOT_WORDS = linear(rf"(?i)(?:{any_of(_TABLE['robot_words'])})")
+_UNSUBSCRIBE_WORDS = rf"(?i)(?:{any_of(_TABLE['unsubscribe_words'])})"
+_UNSUBSCRIBE = linear(_UNSUBSCRIBE_WORDS)
+_TEXT_SIGNS = PatternSet(
+    {
+        "robot": rf"(?i)(?:{any_of(_TABLE['robot_words'])})",
+        "notice": rf"(?i)(?:{any_of(_TABLE['notice_words'])})",
+        "business": rf"(?i)(?:{any_of(_TABLE['carries_business'])})",
+        "question": r"[?？؟]",
+        "unsubscribe": _UNSUBSCRIBE_WORDS,
+        # "550 5.1.1", "#5.7.1", "<ann@x.example>:": how servers say why (RFC 3463).
+        "message": rf"(?i)(?:{any_of(_TABLE['message_words'])})",
+        "address": r"[\w.+-]@[\w-]+\.\w",
+        "status": r"(?:^|[^\d])[45]\d\d[ -]?#?[45]\.\d{1,3}\.\d|#[45]\.\d{1,3}\.\d|SMTP|<[^\s<>@]+@[^\s<>@]+>:",
+    }
+)
+# "[#INS-20431]", "Ticket 4711", "受付番号 88": the number of a case.
+_TICKET = linear(
+    r"(?i)[\[(](?:[^\[\]()#]{0,14}#|[\pL -]{0,14}[№: -]?)[A-Z]{0,5}-?[A-Z]{0,3}\d{3,}[\])]"
+    rf"|(?:{any_of(_TABLE['ticket_words'])})[ #:№-]{{0,3}}(?:[A-Z]{{1,4}}-?)?\d{{3,}}"
+)
+_SERVICE_LOCALS = frozenset(_TABLE["service_locals"])
+_MACHINE_LOCALS = frozenset(_TABLE["machine_locals"])
+_MACHINE_DOMAINS = frozenset(_TABLE["machine_domains"])
+_MACHINE_NAMES = linear(
+    rf"(?i)(?:^|[^\pL])(?:{any_of(w for w in _TABLE['machine_names'] if ord(w[0]) < 0x0590)})(?:$|[^\pL])"
+    rf"|(?:{any_of(w for w in _TABLE['machine_names'] if ord(w[0]) >= 0x0590)})"
+)
+_ADDRESS_WORD = re.compile("[^a-z]+")
 _ROBOT_LOCALS = frozenset(_TABLE["robot_locals"])
 _ROBOT_LOCAL = linear(
     r"(?i)(?:^|[._-])(?:no-?_?\.?reply|do-?_?not-?_?reply|bounces?|mailer-?daemon|notifications?)(?:$|[._+-])"
 )
 _ROBOT_LOCAL_WORDS = re.compile("reply|bounce|daemon|notification")  # of which one stands in all of those
+_ROBOT_JOINED = re.compile("|".join(_TABLE["robot_joined"]))
+_SIGNS_BETWEEN = str.maketrans("", "", "._-+=0123456789")
+_NOTICE_CHARS = 4_000  # a program says what it is at the beginning or the end
+_SHORT = 1_000  # characters: a receipt or an absence note, not a letter
+_SHORT_RECEIPT = 400
+_BAIT_CHARS = 800
+_A_MACHINE = 2
+_ENOUGH = 3  # points of sender and words together
 _RELAY_DOMAINS = frozenset(_TABLE["relay_domains"])
 _RELAY_WORDS = linear(rf"(?i)(?:{any_of(_TABLE['relay_words'])})")
+# With the number of a case behind, these tell that our own question has come.
+_ALSO_A_QUESTION = frozenset({"お問い合わせ", "문의"})
 _BOUNCER = linear(r"(?i)^(?:mailer-?daemon|postmaster|mail[-.]?daemon|mmdf)(?:$|[@+-])")
 
 # Any value but "no" in one of these was written by an autoresponder.
@@ -65,17 +119,32 @@ def read_automation(message: Message, text: str, sender: str | None = None) -> A
     is_list = any(name in fields for name in ("list-id", "list-unsubscribe", "list-post"))
     is_robot = is_robot_address(message.from_.address)
     reason = _proof(message, fields, sender)
+    if reason == "rfc3834" and _answers_by_desk(message, text):
+        reason = None
     if reason in (None, "rfc3834") and _is_relay(message, fields, text, is_robot=is_robot):
         return Automation(reason="platform-relay", is_relay=True, is_list=is_list, is_robot_sender=is_robot)
-    if reason is None and not is_list:
+    if reason is None and (not is_list or is_robot):
         reason = _sign(message, fields, text, is_robot=is_robot)
+        # Platforms put list fields into single notices too; what offers to unsubscribe is a newsletter.
+        if is_list and (reason != "robot-sender" or _UNSUBSCRIBE.search(text[-_NOTICE_CHARS:])):
+            reason = None
     return Automation(is_automatic=reason is not None, reason=reason, is_list=is_list, is_robot_sender=is_robot)
+
+
+def _answers_by_desk(message: Message, text: str) -> bool:
+    """Does a person answer through helpdesk software, which calls everything it sends generated?"""
+    if not message.in_reply_to:
+        return False
+    signs = _TEXT_SIGNS.found(text[:_NOTICE_CHARS])
+    return "question" in signs and "robot" not in signs and "notice" not in signs
 
 
 def is_robot_address(address: str) -> bool:
     """Is it an address that no person reads?"""
     local = address.partition("@")[0].lower()
     if local in _ROBOT_LOCALS:
+        return True
+    if _ROBOT_JOINED.search(local.translate(_SIGNS_BETWEEN)) is not None:
         return True
     return _ROBOT_LOCAL_WORDS.search(local) is not None and _ROBOT_LOCAL.search(local) is not None
 
@@ -94,7 +163,10 @@ def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str 
             return "read-receipt"
         return "feedback-report" if "feedback-report" in kind else "delivery-report"
     if message.from_.address.startswith(("m", "p")) and _BOUNCER.search(message.from_.address):
-        return "delivery-report"
+        # A phisher calls himself so too; what a server returns of somebody's mail stands further down.
+        return (
+            None if "asks-for-secret" in find_bait(message.subject, message.text[:_BAIT_CHARS]) else "delivery-report"
+        )
     if submitted == "auto-replied":
         return "auto-replied"
     for name in _RESPONDER_FIELDS & fields.keys():
@@ -115,21 +187,97 @@ def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str 
 def _sign(message: Message, fields: dict[str, str], text: str, *, is_robot: bool) -> str | None:
     """Return the name of a sign in words: an automatic answer says so first, a human's "Re:" comes before anything."""
     subject = message.subject.strip()
-    lowered = subject.lower()
-    signs = _SUBJECT_SIGNS.found(subject)
-    if "reply" in signs or lowered.lstrip(' [【("').startswith(_UNSPACED_REPLY):
+    signs = _SUBJECT_SIGNS.found(subject) if subject else frozenset()
+    is_short = len(text) < _SHORT
+    if "reply" in signs or "reply-mark" in signs:
         return "subject-auto-reply"
-    if "bounce" in signs and (is_robot or not lowered.startswith(("re:", "aw:", "回复"))):
-        return "subject-bounce" if is_robot or not message.in_reply_to else None
-    if lowered.startswith(_INVITATION_ANSWER) and any(part.content_type == "text/calendar" for part in message.parts):
+    # "Auto: clutch for a van?" and "Out of office next week, can you ship before?" are a person's.
+    if "absence" in signs and is_short and "question" not in _TEXT_SIGNS.found(f"{subject}\n{text}"):
+        return "subject-auto-reply"
+    if "bounce" in signs and _is_bounce(message, signs, text, is_robot=is_robot):
+        return "subject-bounce"
+    if "answer" in signs and _carries_calendar(message):
         return "invitation-answer"
-    if lowered.startswith(_RECEIPT_SUBJECT) and (message.in_reply_to or message.references) and len(text) < 1_000:
+    if "receipt" in signs and is_short and _tells_a_receipt(message, text, is_robot=is_robot):
         return "read-receipt"
-    suppresses = "x-auto-response-suppress" in fields
+    is_bulk = _token(fields.get("precedence", "")) in ("bulk", "junk") or "x-auto-response-suppress" in fields
+    return _machine_sign(message, subject, text, is_robot=is_robot, is_bulk=is_bulk)
+
+
+def _is_bounce(message: Message, signs: frozenset[str], text: str, *, is_robot: bool) -> bool:
+    """Only a server's words count: a person may write about a bounce, or answer one."""
     if is_robot:
-        is_bulk = _token(fields.get("precedence", "")) in ("bulk", "junk")
-        return "robot-sender" if is_bulk or suppresses or _ROBOT_WORDS.search(text[:20_000]) else None
-    return "robot-words" if suppresses and _ROBOT_WORDS.search(text[:20_000]) else None
+        return not reads_like_bait(message)
+    if "bounce-first" not in signs and not _is_machine(message):
+        return False
+    # "Undelivered cartons" is a buyer's complaint: what did not arrive must be a mail.
+    told = _TEXT_SIGNS.found(f"{message.subject}\n{text[:_NOTICE_CHARS]}")
+    is_mail = "status" in told or ("message" in told and "address" in told)
+    return is_mail and "question" not in told and not reads_like_bait(message)
+
+
+def _carries_calendar(message: Message) -> bool:
+    """An invitation is answered by a calendar's part (RFC 5546, 3.2.3) or by the calendar's own address."""
+    if is_robot_address(message.sender.address) or is_robot_address(message.from_.address):
+        return True
+    return any(
+        part.content_type == "text/calendar" or part.filename.lower().endswith(".ics")
+        for part in (*message.parts, *message.attachments)
+    )
+
+
+def _tells_a_receipt(message: Message, text: str, *, is_robot: bool) -> bool:
+    """ "Read: price list" is a receipt when it answers a mail or says nothing but when."""
+    if message.in_reply_to or message.references or is_robot or _is_machine(message):
+        return True
+    signs = _TEXT_SIGNS.found(text)
+    return "question" not in signs and len(text) < _SHORT_RECEIPT and any(sign.isdecimal() for sign in text)
+
+
+def _is_machine(message: Message) -> bool:
+    """Does address or name say that a program writes?"""
+    return _machine_points(message.from_.address, message.from_.name) >= _A_MACHINE
+
+
+def _machine_points(address: str, name: str) -> int:
+    """Return how much a sender speaks for a program: 0 nothing, 2 one part of the address or the name, 3 and more several."""
+    local, _, domain = address.lower().partition("@")
+    points = 0
+    if not _MACHINE_LOCALS.isdisjoint(_ADDRESS_WORD.split(local)):
+        points += 2
+    if not _MACHINE_DOMAINS.isdisjoint(_ADDRESS_WORD.split(domain)):
+        points += 2
+    if name and _MACHINE_NAMES.search(name[:200]):
+        points += 2
+    return points
+
+
+def _machine_sign(message: Message, subject: str, text: str, *, is_robot: bool, is_bulk: bool) -> str | None:
+    """Weigh sender and words of what may be a program's notice."""
+    sender = 3 if is_robot else _machine_points(message.from_.address, message.from_.name)
+    part = text if len(text) <= 2 * _NOTICE_CHARS else f"{text[:_NOTICE_CHARS]}\n{text[-_NOTICE_CHARS:]}"
+    signs = _TEXT_SIGNS.found(f"{subject}\n{part}")
+    says_so = "robot" in signs
+    if not says_so and "notice" not in signs and not (is_robot and is_bulk):
+        return None
+    is_ticket = _TICKET.search(subject) is not None
+    if not sender and is_ticket and "notice" in signs and len(text) < _SHORT:
+        local = message.from_.address.partition("@")[0]
+        sender = 0 if _SERVICE_LOCALS.isdisjoint(_ADDRESS_WORD.split(local)) else 2
+    points = sender + 2 * says_so + ("notice" in signs) + is_ticket + is_bulk - ("question" in signs)
+    if "business" in signs and not says_so:
+        points -= 3
+    # Who has no machine's address must say so, briefly, and begin the conversation.
+    if not sender and (not says_so or "unsubscribe" in signs or len(text) > _SHORT or message.in_reply_to):
+        return None
+    relay = _RELAY_WORDS.search(subject)
+    if relay is not None and not (is_ticket and relay.group() in _ALSO_A_QUESTION):
+        return None
+    if points < _ENOUGH or reads_like_bait(message):
+        return None
+    if not sender:
+        return "robot-words"
+    return "robot-sender" if is_robot or says_so else "system-notice"
 
 
 def _is_relay(message: Message, fields: dict[str, str], text: str, *, is_robot: bool) -> bool:
