@@ -74,7 +74,8 @@ class TradeAnalyst:
             country_evidence=origin.evidence,
             is_automatic=automation.is_automatic,
             automatic_reason=automation.reason if automation.is_automatic else None,
-            warnings=decision.warnings,
+            warnings=decision.fraud.signs,
+            warning_score=decision.fraud.score,
             reasons=(*decision.reasons, urgency.reason),
             model=models.version,
         )
