@@ -15,6 +15,7 @@ from classifiers.linear_model import load_models
 MAIL = Path(__file__).parent.parent / "mail"
 KEYS = [
     "file", "category", "confidence", "priority", "priority_reason", "language", "country", "country_evidence", "is_automatic",
+    "warning_score", "warnings",
     "subject", "from_address", "from_name", "new_text", "has_signature", "person", "company", "phone", "product", "quantity",
     "unit", "target_price", "currency", "incoterm", "attachments", "reasons", "ms",
 ]  # fmt: skip

@@ -36,6 +36,43 @@ def test_a_mail_shows_its_marks_and_the_reasons_behind_each(company: Company, si
         assert word in page, word
 
 
+FRAUD = Verdict(
+    Direction.INBOUND,
+    Labels("payment", 0.8, Priority.HIGH, warnings=("looks-like-customer", "bank-account-changed"), warning_score=0.8),
+    reasons=("model",),
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Careful: this may be fraud", "another bank account", "Pay nothing and change no account", "letter by letter")),
+        ("zh-Hans", ("小心：这可能是诈骗", "另一个银行账户", "不要付款", "逐个字母核对地址")),
+    ],
+)  # fmt: skip
+def test_a_likely_fraud_is_shown_above_the_letter_with_what_to_do(
+    company: Company, sign_in: SignIn, language: str, words: tuple[str, ...]
+) -> None:
+    entry_id = company.add_letter(owner="li.na", verdict=FRAUD)
+    browser = sign_in("chen")
+    page = browser.get(f"/mails/{entry_id}", headers={"Accept-Language": language}).text
+    assert page.index('class="beware"') < page.index('class="letter"')
+    for word in words:
+        assert word in page, word
+    assert 'class="alarm"' in browser.get("/").text
+
+
+def test_a_weak_sign_of_fraud_is_a_reason_among_others(company: Company, sign_in: SignIn) -> None:
+    labels = Labels("inquiry", 0.8, Priority.HIGH, warnings=("throwaway-domain",), warning_score=0.35)
+    entry_id = company.add_letter(owner="li.na", verdict=Verdict(Direction.INBOUND, labels))
+    browser = sign_in("chen")
+    page = browser.get(f"/mails/{entry_id}").text
+    assert "of a kind that swindlers throw away" in page
+    assert 'class="beware"' not in page
+    assert 'class="alarm"' not in page
+    assert 'class="alarm"' not in browser.get("/").text
+
+
 def test_an_outbound_mail_names_its_operator(company: Company, sign_in: SignIn) -> None:
     company.add_letter(
         owner="li.na", direction=Direction.OUTBOUND, operator="zhang.wei", named=("ana@ferreteria.example",)
