@@ -2,6 +2,8 @@
 # tradepost: two commands are enough on a fresh Debian 12, `make demo` and `make test`.
 
 PYTHON ?= /usr/bin/python3
+# A folder with collections of mail to measure on; what it holds is no part of the project.
+CORPUS ?= $(wildcard ../shared/corpus)
 SHELL := /bin/bash
 BIN := .venv/bin
 # A stamp is younger than what tools/setup.sh depends on when all is there: then it costs nothing.
@@ -10,10 +12,10 @@ MADE = .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .
 	bench/results $$(find . -name __pycache__ -type d -prune)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench model clean
+.PHONY: help demo test check soak bench bench-classifiers model clean
 
 help:  ## Say what can be made
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-7s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
 
 .cache/demo.stamp: $(NEEDS)
 	@PYTHON='$(PYTHON)' tools/setup.sh demo
@@ -49,7 +51,10 @@ check: .cache/test.stamp  ## Check style, types and imports, then test
 	@$(MAKE) --no-print-directory test
 
 bench: .cache/bench.stamp  ## Measure everything into bench/results (QUICK=1 in ten minutes, BENCH="eom worker" for some)
-	@tools/as_root.sh env QUICK='$(QUICK)' $(BIN)/python -m bench $(BENCH)
+	@tools/as_root.sh env QUICK='$(QUICK)' CORPUS='$(CORPUS)' $(BIN)/python -m bench $(BENCH)
+
+bench-classifiers: .cache/test.stamp  ## Measure how right and how fast the classifiers are (CORPUS=FOLDER: on collections of mail too)
+	@CORPUS='$(CORPUS)' $(BIN)/python -m bench classifiers $(if $(CARD),--card '$(CARD)')
 
 model: .cache/test.stamp  ## Train the category model from classifiers/training
 	$(BIN)/python -m classifiers.training.train

@@ -2,10 +2,13 @@
 """`make bench`: run every part one after the other, show tables, keep the figures in bench/results/.
 
 usage: python -m bench [NAME…]        (as root; QUICK=1 in the environment: smaller N, ten minutes)
+       python -m bench classifiers [--card FILE]
 
-A part that fails costs only its own figures: the others are shown and kept, its keys are null, the exit status is 1.
+CORPUS in the environment names a folder with collections of mail for the part `classifiers`; --card writes its figures into
+the model card, between two marks.  A part that fails costs only its own figures: the others are shown and kept, its keys are null, the exit status is 1.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -20,7 +23,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.acceptance import as_json
+from bench.accuracy import Accuracy, measure_accuracy, show_accuracy, verdicts_of
 from bench.backlog import measure_backlog, show_backlog
+from bench.card import write_card
 from bench.classify import measure_classify, show_classify
 from bench.directory import measure_directory, show_directory
 from bench.eom import measure_eom, show_eom, worst
@@ -80,8 +86,13 @@ def _of_memory(found: Any) -> dict[str, float]:
     return {"milter_rss_mb": greatest(found, "child"), "worker_rss_mb": greatest(found, "sync")}
 
 
+def _measure_accuracy() -> Accuracy:
+    return measure_accuracy(corpus=os.environ.get("CORPUS", ""))
+
+
 PARTS: dict[str, Part] = {
     "rules": Part(measure_rules, show_rules, {"rounds": 100}),
+    "classifiers": Part(_measure_accuracy, show_accuracy, {}),
     "classify": Part(measure_classify, show_classify, {"letters": 600}, _of_classify),
     "eom": Part(
         measure_eom,
@@ -143,19 +154,29 @@ def show_headline(headline: Mapping[str, float | None], console: Console) -> Non
 
 def main() -> int:
     """Run all parts, or those named on the command line; return the exit status."""
-    names = sys.argv[1:] or list(PARTS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument(
+        "--card", type=Path, metavar="FILE", help="write what `classifiers` measured into the model card"
+    )
+    options = parser.parse_args()
+    names: list[str] = options.names or list(PARTS)
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         print(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(PARTS)}", file=sys.stderr)
         return 64  # EX_USAGE
     console = Console()
     kept, headline, failures = run(names, is_quick=bool(os.environ.get("QUICK")), console=console)
-    show_headline(headline, console)
+    accuracy = kept["measured"].get("classifiers")
+    if names != ["classifiers"]:
+        show_headline(headline, console)
+    if options.card is not None and accuracy is not None:
+        write_card(options.card, accuracy)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"kept in {path}", file=sys.stderr)
-    print(json.dumps(headline))
+    print(json.dumps({**headline, "classifiers": as_json(verdicts_of(accuracy)) if accuracy else None}))
     return 1 if failures else 0
 
 

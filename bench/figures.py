@@ -4,7 +4,7 @@
 import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 _TOKEN = re.compile(
@@ -28,6 +28,15 @@ class Percentiles(TypedDict):
     p50: float
     p99: float
     max: float
+
+
+class PrecisionRecall(TypedDict):
+    """Of those guessed, and of those true, how many are both; 0 of nothing."""
+
+    guessed: int
+    true: int
+    precision: float
+    recall: float
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -62,6 +71,19 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     if len({x for x, _ in points}) < 2:
         return 0.0
     return statistics.linear_regression([x for x, _ in points], [y for _, y in points]).slope
+
+
+def precision_recall(pairs: Iterable[tuple[bool, bool]]) -> PrecisionRecall:
+    """Return precision and recall of (guess, truth) pairs."""
+    counts = Counter(pairs)
+    hits = counts[True, True]
+    guessed, true = hits + counts[True, False], hits + counts[False, True]
+    return {
+        "guessed": guessed,
+        "true": true,
+        "precision": hits / guessed if guessed else 0.0,
+        "recall": hits / true if true else 0.0,
+    }
 
 
 def token_f1(guess: str, truth: str) -> float:
