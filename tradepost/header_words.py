@@ -23,7 +23,9 @@ _MAILBOX_TOKEN = re.compile(
     r"\"(?:[^\"\\]|\\.)*\"?|=\?[^?\s]{1,80}\?[bBqQ]\?[^?]*\?=|<[^<>,;]*>?|\([^()]*\)?|[,;:]|[^\",;:<>(=]+|.", re.DOTALL
 )
 _MESSAGE_ID = re.compile(r"<([^<>]{1,998})>")
-_BARE_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>(),;:\"']+")
+_BEFORE_AT = re.compile(r"[^\s<>()\[\],;:\"'@]+\Z")
+_BEHIND_AT = re.compile(r"[^\s<>(),;:\"']+")
+_MAX_BARE_LOCAL = 320  # RFC 5321, 4.5.3.1: 64 octets; looking further back would cost the square of a long line
 # Line breaks would forge fields; bidi controls turn "fdp.exe" into "exe.pdf".
 _CONTROLS = {code: None for code in (*range(32), 127, *range(0x80, 0xA0), *range(0x200E, 0x2010), *range(0x202A, 0x202F),
                                      *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFEFF)}  # fmt: skip
@@ -175,12 +177,24 @@ def _mailbox(words: str, angle: str | None, comment: str | None) -> Address | No
         return Address(
             clean_line(spec).lower(), "" if angle is None and comment is None else name_of(name, spec, comment)
         )
-    bare = _BARE_ADDRESS.search(f"{spec} {name}")
+    bare = _bare_address(f"{spec} {name}")
     if bare:
-        return Address(clean_line(bare[0]).strip(".").lower(), clean_line(name.replace(bare[0], "")))
+        return Address(clean_line(bare).strip(".").lower(), clean_line(name.replace(bare, "")))
     if not spec and not name:
         return None
     return Address(clean_line(spec).lower(), name) if angle is not None else Address("", name)
+
+
+def _bare_address(text: str) -> str:
+    """Return the first address that stands among other words, or ""."""
+    at = text.find("@")
+    while at > 0:
+        start = max(0, at - _MAX_BARE_LOCAL)
+        before, behind = _BEFORE_AT.search(text[start:at]), _BEHIND_AT.match(text, at + 1)
+        if before and behind:
+            return f"{before[0]}@{behind[0]}"
+        at = text.find("@", at + 1)
+    return ""
 
 
 def name_of(name: str, spec: str, comment: str | None) -> str:
