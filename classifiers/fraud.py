@@ -21,13 +21,15 @@ _WORDS = PatternSet({name: rf"(?i)(?:{any_of(_TABLE[name])})" for name in _WORD_
 _MAX_CHARS = 6_000
 _MAX_HTML_CHARS = 40_000
 _MAX_LINKS = 40
+_MAX_TAG_CHARS = 2_000
+_MAX_SHOWN_CHARS = 200
 _THROWAWAY = frozenset(_TABLE["throwaway_domains"])
 _RUNNING = frozenset(_TABLE["running_files"])
 _PACKED = frozenset(_TABLE["packed_files"])
 _BRANDS: dict[str, frozenset[str]] = {skeleton(name): frozenset(own) for name, own in _TABLE["brands"].items()}
 _DOCUMENTS = frozenset(("pdf", "doc", "docx", "xls", "xlsx", "jpg", "jpeg", "png", "txt", "zip", "rar", "mp3"))
 _ADDRESS_IN_NAME = linear(r"[^\s@<>\"']+@[^\s@<>\"']+\.[a-z]{2,}")
-_LINK = linear(r"(?i)<a\s[^<>]{0,500}href\s*=\s*[\"']?\s*(https?://[^\"'\s<>]{1,800})[^<>]{0,500}>([^<>]{4,200})<")
+_HREF = linear(r"(?i)\shref\s*=\s*[\"']?\s*(https?://[^\"'\s<>]+)")
 _SHOWN_HOST = linear(r"(?i)^\s*(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24})(?:[/:?#]\S*)?\s*$")
 # Hosts that mail programs and gateways put before every link.
 _REWRITERS = frozenset(
@@ -207,17 +209,26 @@ def _has_throwaway_link(text: str) -> bool:
 
 def _has_hidden_target(html: str) -> bool:
     """Does a link show one company's address and lead to another's?"""
-    for count, match in enumerate(_LINK.finditer(html)):
-        if count == _MAX_LINKS:
+    position = html.find("<a")
+    for _ in range(_MAX_LINKS):
+        if position < 0:
             break
-        shown = _SHOWN_HOST.search(match.group(2))
-        if shown is None:
-            continue
-        try:
-            host = urlsplit(match.group(1)).hostname or ""
-        except ValueError:
-            continue
-        target, seen = registrable_domain(host), registrable_domain(shown.group(1))
-        if seen and target and target != seen and target not in _REWRITERS:
+        opened = html.find(">", position, position + _MAX_TAG_CHARS)
+        closed = html.find("<", opened, opened + _MAX_SHOWN_CHARS) if opened > 0 else -1
+        if closed > 0 and _leads_elsewhere(html[position:opened], html[opened + 1 : closed]):
             return True
+        position = html.find("<a", position + 2)
     return False
+
+
+def _leads_elsewhere(tag: str, text: str) -> bool:
+    shown = _SHOWN_HOST.search(text) if "." in text else None
+    href = _HREF.search(tag) if shown is not None else None
+    if shown is None or href is None:
+        return False
+    try:
+        host = urlsplit(href.group(1)).hostname or ""
+    except ValueError:
+        return False
+    target, seen = registrable_domain(host), registrable_domain(shown.group(1))
+    return bool(seen and target) and target != seen and target not in _REWRITERS
