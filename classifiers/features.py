@@ -224,6 +224,7 @@ def _read_word(token: str) -> tuple[str, ...]:
         return (f"<{min(len(token), 7)}d>",)
     if _UNSPACED.match(first):
         token = token[:400]
-        pairs = [token[start : start + 2] for start in range(len(token) - 1)]
-        return (*pairs, *(token[start : start + 3] for start in range(len(token) - 2)))
+        # Of Chinese and Japanese two signs make a word, of Thai and Khmer about five.
+        sizes = (2, 3, 5) if first < "\u3005" else (2, 3)
+        return tuple(token[start : start + size] for size in sizes for start in range(len(token) - size + 1))
     return (token[:_MAX_WORD_CHARS],)

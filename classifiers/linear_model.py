@@ -18,14 +18,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from murmurhash.mrmr import hash_bytes, hash_unicode
+from murmurhash.mrmr import hash_bytes
 
+from classifiers.meanings import Meanings, key_of, read_meanings
 from classifiers.site_model import SiteModel
 
 # Ideas carry across languages, words don't: they weigh more.  By what stands before the colon.
 WEIGHTS = {"k": 16.0, "c": 24.0, "sk": 16.0, "sc": 24.0, "f": 32.0}
 
 CATEGORY, PRIORITY = "category", "priority"  # names of the two pipes
+MEANINGS = "meanings"  # the file beside them
 _ROWS = 32_768  # features whose weights are at hand; one mail has at most 4,000
 
 
@@ -35,7 +37,7 @@ class ModelError(RuntimeError):
 
 def code_of(feature: str) -> tuple[int, float]:
     """Return hash and weight of a feature: what training and reading count by."""
-    key = (hash_unicode(feature, 0) & 0xFFFFFFFF) << 32 | (hash_unicode(feature, 1) & 0xFFFFFFFF)
+    key = key_of(feature)
     kind, colon, _ = feature.partition(":")
     return key, WEIGHTS.get(kind, 1.0) if colon else 1.0
 
@@ -75,8 +77,14 @@ class LinearModel:
     biases: Any
     labels: tuple[str, ...]
     temperature: float
+    meanings: Meanings | None = None
 
-    def rows(self, keys: Sequence[int]) -> Any:
+    def rows(self, features: Sequence[str], keys: Sequence[int], loads: Any) -> Any:
+        """Return the weights of features, whose hashes and loads those are, with what their meaning adds."""
+        found = self.hashed_rows(keys) * loads[:, None]
+        return found if self.meanings is None else found + self.meanings.of(features)
+
+    def hashed_rows(self, keys: Sequence[int]) -> Any:
         """Return the weights of hashed features, each the sum of two rows (thinc's SparseLinear.v2)."""
         places = [
             [(hash_bytes(key.to_bytes(8, "little"), seed) & 0xFFFFFFFF) % len(self.weights) for key in keys]
@@ -184,10 +192,11 @@ class Models:
             keys, weights = zip(*map(code_of, unknown), strict=True)
             start, end = len(rows.places), len(rows.places) + len(unknown)
             loads = np.array(weights, dtype="float32")
-            alone = np.concatenate([model.rows(keys) for model in (self._category, self._priority)], axis=1)
+            models = (self._category, self._priority)
+            alone = np.concatenate([model.rows(unknown, keys, loads) for model in models], axis=1)
             if self._site is not None:
-                alone += self._site.rows(keys)
-            rows.weights[start:end] = alone * loads[:, None]
+                alone += self._site.rows(keys) * loads[:, None]
+            rows.weights[start:end] = alone
             rows.squares[start:end] = loads**2
             # Known only now: a reader without the lock never finds a row that is not written yet.
             rows.places.update(zip(unknown, range(start, end), strict=True))
@@ -202,12 +211,17 @@ def load_models(path: Path | None = None) -> Models:
             return load_models(shipped)
     try:
         meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        return Models(_load(path, meta, CATEGORY), _load(path, meta, PRIORITY), str(meta["version"]))
+        meanings = read_meanings(path / MEANINGS, {name: len(meta["labels"][name]) for name in (CATEGORY, PRIORITY)})
+        return Models(
+            _load(path, meta, CATEGORY, meanings[CATEGORY]),
+            _load(path, meta, PRIORITY, meanings[PRIORITY]),
+            str(meta["version"]),
+        )
     except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
         raise ModelError(f"the models in {path} can't be loaded ({error!r}); make them with: make model") from error
 
 
-def _load(path: Path, meta: dict[str, Any], name: str) -> LinearModel:
+def _load(path: Path, meta: dict[str, Any], name: str, meanings: Meanings) -> LinearModel:
     labels = tuple(meta["labels"][name])
     stored = msgspec.msgpack.decode((path / name / "model").read_bytes())
     names = [node["name"] for node in stored["nodes"]]
@@ -217,7 +231,7 @@ def _load(path: Path, meta: dict[str, Any], name: str) -> LinearModel:
     by_hash = np.ascontiguousarray(weights.reshape(len(labels), -1).T)
     if by_hash.shape[0] != int(meta["length"]) or biases.shape != (len(labels),):
         raise ValueError(f"{name}: {weights.size} weights do not fit {len(labels)} labels")
-    return LinearModel(by_hash, biases, labels, float(meta["temperatures"][name]))
+    return LinearModel(by_hash, biases, labels, float(meta["temperatures"][name]), meanings)
 
 
 def _array(stored: dict[bytes, Any]) -> Any:

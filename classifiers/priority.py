@@ -6,7 +6,9 @@ the words with the signs of haste, harm and deadlines, and signs that stand toge
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from classifiers.deadlines import near_dates
 from classifiers.linear_model import Opinion
 from classifiers.tables import PatternSet, any_of, read_table
 from tradepost.verdict import BUSINESS_CATEGORIES, Priority
@@ -30,7 +32,7 @@ def _pattern(words: list[str]) -> str:
 
 _SIGNS = PatternSet(
     {
-        **{name: _pattern(_TABLE[name]) for name in ("urgent", "soon", "harm", "intent")},
+        **{name: _pattern(_TABLE[name]) for name in ("urgent", "soon", "harm", "intent", "calm", "chasing")},
         # "before 15:30", "by 5 pm", "18時まで": a clock time is a deadline of hours.
         "clock": r"(?i)\d{1,2}[:：.h]\d{2}|\d{1,2} ?(?:am|pm|uhr|時|点|點|시|час|โมง)|"
         r"\d{1,2} ?(?:hours|hrs|horas|heures|ore|小时|時間|시간|saat|jam|giờ)",
@@ -47,9 +49,16 @@ class Urgency:
     reason: str
 
 
-def find_signs(subject: str, text: str) -> frozenset[str]:
-    """Return the signs of haste, harm, intent and deadlines; "subject-urgent" when the subject itself cries."""
-    signs = _SIGNS.found(f"{subject}\n{text[:_MAX_CHARS]}")
+def find_signs(subject: str, text: str, sent: datetime | None = None) -> frozenset[str]:
+    """Return the signs of haste, calm, harm, intent, chasing and deadlines.
+
+    `sent` is the Date of the mail: days named near it are deadlines.  "subject-urgent": the subject itself cries.
+    """
+    words = f"{subject}\n{text[:_MAX_CHARS]}"
+    signs = _SIGNS.found(words)
+    due = near_dates(words, sent)
+    if due is not None:
+        signs |= {due}
     if "urgent" in signs and "urgent" in _SIGNS.found(subject):
         return signs | {"subject-urgent"}
     return signs

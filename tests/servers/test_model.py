@@ -12,9 +12,10 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from classifiers.linear_model import Models, load_models
-from classifiers.training.pipeline import FEATURES, as_input
-from classifiers.training.train import Task, add_pipe, read_tasks, version_of
+from classifiers.linear_model import Models, code_of, load_models
+from classifiers.training.encoder import DIRECTIONS
+from classifiers.training.pipeline import READ, ReadText, as_input
+from classifiers.training.train import Task, add_pipe, lessons_of, read_tasks, version_of
 from tradepost.verdict import CATEGORIES, Priority
 
 
@@ -40,19 +41,22 @@ def test_every_label_has_letters_in_many_languages(tasks: tuple[Task, Task]) -> 
     assert len({row.id for row in category.rows}) == len(category.rows)
 
 
-def test_spacy_says_what_the_milter_says(tasks: tuple[Task, Task], models: Models) -> None:
+def test_spacy_says_what_the_milter_says(tasks: tuple[Task, Task]) -> None:
+    """Of words alone: what their meaning adds is the product of a word's place, which only training knows, and these weights."""
     importlib.import_module("classifiers.training.pipeline")  # names the architecture to spaCy
     folder = files("classifiers") / "model"
     nlp = spacy.load(str(folder))
     temperatures = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["temperatures"]
+    loaded = load_models()
+    models = Models(*(replace(model, meanings=None) for model in (loaded._category, loaded._priority)), loaded.version)
     pipes: list[Any] = [nlp.get_pipe(task.name) for task in tasks]
     for row in tasks[0].rows[::40]:
         doc = Doc(nlp.vocab, words=["letter"])
-        doc.user_data[FEATURES] = row.features
+        doc.user_data[READ] = ReadText.of(row.features)
         found = models.weigh(row.features)
         for pipe, task, opinion in zip(pipes, tasks, (models.category(found), models.priority(found)), strict=True):
             layer = pipe.model.get_ref("output_layer")
-            scores = layer.predict(as_input([row.features]))[0] / temperatures[task.name]
+            scores = layer.predict(as_input([doc.user_data[READ]]))[0] / temperatures[task.name]
             odds = np.exp(scores - scores.max())
             assert np.allclose([opinion.of(label) for label in pipe.labels], odds / odds.sum(), atol=1e-4)
             pipe(doc)
@@ -60,12 +64,22 @@ def test_spacy_says_what_the_milter_says(tasks: tuple[Task, Task], models: Model
 
 
 def test_the_same_letters_make_the_same_weights(tasks: tuple[Task, Task]) -> None:
-    few = replace(tasks[0], rows=tasks[0].rows[::20])
+    few = replace(tasks[0], rows=tasks[0].rows[::40])
     weights = []
     for _ in range(2):
         nlp = spacy.blank("xx")
-        add_pipe(nlp, few, few.rows)
+        add_pipe(nlp, few, lessons_of(nlp, few, lambda counts: np.full(DIRECTIONS, len(counts), dtype="float32")))
         weights.append(nlp.get_pipe(few.name).model.get_ref("output_layer").get_param("W"))  # type: ignore[attr-defined]
 
     assert np.array_equal(weights[0], weights[1])
     assert np.any(weights[0])
+
+
+def test_a_meaning_weighs_what_its_place_weighs() -> None:
+    models = load_models()
+    model, meanings = models._category, models._category.meanings
+    assert meanings is not None
+    assert len(meanings.keys) > 50_000
+    assert np.all(meanings.keys[:-1] < meanings.keys[1:])
+    assert float(np.abs(meanings.of(["invoice", "рахунок", "請求"])).max()) > 0.0
+    assert model.rows(["invoice"], [code_of("invoice")[0]], np.ones(1, dtype="float32")).shape == (1, len(model.labels))
