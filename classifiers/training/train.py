@@ -32,6 +32,7 @@ from classifiers.training.encoder import DIRECTIONS, ENCODER, places_of
 from classifiers.training.expressions import read_expressions
 from classifiers.training.letters import read_letters
 from classifiers.training.pipeline import ARCHITECTURE, READ, ReadText, direction_keys
+from classifiers.training.scores import Guess, Scores, score
 from tradepost.verdict import CATEGORIES, Priority
 
 SEED = 20
@@ -206,30 +207,10 @@ def fit_temperature(logits: Any, truth: Sequence[int]) -> float:
     return min((0.2 * 1.05**step for step in range(90)), key=surprise)
 
 
-def judge(task: Task, logits: Any, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return how often letters not seen were judged right: in all, with acceptable labels, by label and language."""
-    found = [task.labels[number] for number in logits.argmax(axis=1)]
-    strict = [label == row.label for label, row in zip(found, rows, strict=True)]
-    right = [label == row.label or label in row.also for label, row in zip(found, rows, strict=True)]
-    return {
-        "letters": len(rows),
-        "accuracy": _share(strict),
-        "with_alternatives": _share(right),
-        "by_label": _shares([row.label for row in rows], right),
-        "by_language": _shares([row.language for row in rows], right),
-    }
-
-
-def _share(hits: Sequence[bool]) -> float:
-    return round(sum(hits) / max(len(hits), 1), 4)
-
-
-def _shares(keys: Sequence[str], hits: Sequence[bool]) -> dict[str, tuple[float, int]]:
-    found = {}
-    for key in sorted(set(keys)):
-        own = [hit for name, hit in zip(keys, hits, strict=True) if name == key]
-        found[key] = (_share(own), len(own))
-    return found
+def judge(task: Task, logits: Any, rows: Sequence[Row]) -> Scores:
+    """Return how often letters not seen were judged right."""
+    found = (task.labels[number] for number in logits.argmax(axis=1))
+    return score([Guess(row.language, row.label, label, row.also) for row, label in zip(rows, found, strict=True)])
 
 
 def version_of(tasks: Sequence[Task]) -> str:
@@ -261,7 +242,7 @@ def main(target: Path) -> None:
     space = Space.of([row.features for row in tasks[0].rows], CACHE)
     print(f"{len(space.words)} words have a meaning")
     temperatures: dict[str, float] = {}
-    held_out: dict[str, dict[str, Any]] = {}
+    held_out: dict[str, Scores] = {}
     meanings: dict[str, Any] = {}
     for task in tasks:
         lessons = lessons_of(nlp, task, space.place)
@@ -275,7 +256,7 @@ def main(target: Path) -> None:
         meanings[task.name] = space.rows(LinearModel(weights, layer.get_param("b"), task.labels, 1.0))
     nlp.meta.update({"name": "letters", "version": version_of(tasks), "length": LENGTH, "encoder": ENCODER,
                      "temperatures": temperatures, "held_out": held_out, "letters": held_out[CATEGORY]["letters"],
-                     "accuracies": {name: found["accuracy"] for name, found in held_out.items()}})  # fmt: skip
+                     "accuracies": {name: found["strict"] for name, found in held_out.items()}})  # fmt: skip
     nlp.to_disk(target)
     keys = np.array([key_of(word) for word in space.words], dtype="uint64")
     order = np.argsort(keys)
@@ -283,14 +264,18 @@ def main(target: Path) -> None:
     print(f"models {nlp.meta['version']} written to {target}")
 
 
-def _print_judgement(name: str, found: dict[str, Any]) -> None:
+def _print_judgement(name: str, found: Scores) -> None:
     print(
-        f"{name}: {found['letters']} letters, {FOLDS} folds without a common writer: {found['accuracy']:.3f}, "
-        f"with acceptable labels {found['with_alternatives']:.3f}"
+        f"{name}: {found['letters']} letters, {FOLDS} folds without a common writer: {found['strict']:.3f}, "
+        f"with acceptable labels {found['right']:.3f}, macro-F1 {found['macro_f1']:.3f}"
     )
-    for what in ("label", "language"):
-        shares = (f"{key} {share:.2f} ({count})" for key, (share, count) in found[f"by_{what}"].items())
-        print(f"  by {what}: " + "  ".join(shares))
+    for label, one in found["by_label"].items():
+        print(f"  {label}: precision {one['precision']:.2f}, recall {one['recall']:.2f} ({one['letters']})")
+    for what in ("group", "language"):
+        shares = found[f"by_{what}"]  # type: ignore[literal-required]
+        print(
+            f"  by {what}: " + "  ".join(f"{key} {one['right']:.2f} ({one['letters']})" for key, one in shares.items())
+        )
 
 
 if __name__ == "__main__":
