@@ -6,7 +6,7 @@ from pathlib import Path
 
 from classifiers.country import Origin
 from classifiers.deciding import decide_category
-from classifiers.entities import Letter, read_entities
+from classifiers.entities import letter_of, read_entities
 from classifiers.features import count_features
 from classifiers.language import LanguageReader
 from classifiers.linear_model import Models, Weighed, feature_scheme, load_models
@@ -14,11 +14,10 @@ from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.reading import Reading, read_letter
 from classifiers.site_model import SiteFolder, SiteFollower
-from classifiers.splitting import MAX_CHARS
 from classifiers.tables import read_table
 from tradepost.analysis import Extract
-from tradepost.message import Address, Message
-from tradepost.verdict import BUSINESS_CATEGORIES, Labels
+from tradepost.message import Message
+from tradepost.verdict import Labels
 
 _WORKER_MAX_CHARS = 200_000
 
@@ -86,25 +85,12 @@ class TradeAnalyst:
         `labels` are those in force: category and country are not judged again when they name a category.
         """
         reading = read_letter(message, max_chars=_WORKER_MAX_CHARS)
-        split, automation = reading.split, reading.automation
-        writer = message.from_
-        if automation.is_relay:
-            writer = message.reply_to[0] if message.reply_to else Address("")
         if labels is None or labels.category is None:
             category, language, country = self._judge(message, reading)
         else:
             category, language, country = labels.category, labels.language, labels.country
-        letter = Letter(
-            writer=writer,
-            subject=message.subject,
-            new_text=split.new_text[:MAX_CHARS],
-            contact=reading.contact,
-            is_automatic=automation.is_automatic,
-            # The subject of a platform is the platform's, and that of money and freight names no product.
-            is_business=not automation.is_relay and category in BUSINESS_CATEGORIES - {"payment", "logistics"},
-            is_robot=automation.is_robot_sender and not automation.is_relay,
-        )
-        found = read_entities(letter)
+        split = reading.split
+        found = read_entities(letter_of(message, reading, category=category, language=language, country=country))
         return Extract(
             new_text=split.new_text,
             rest="\n".join(text for text in (split.rest, message.text[_WORKER_MAX_CHARS:]) if text),

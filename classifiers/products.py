@@ -1,94 +1,268 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The product a letter is about, in the sender's words."""
+"""The product a letter is about, in the sender's words: every phrase that may name it, and the one that does."""
 
+import json
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import islice
 
-from classifiers.deciding import without_reply_prefix
-from classifiers.features import says_an_idea
+from classifiers.numbers import WORD
+from classifiers.quantities import Quantity
+from classifiers.ranking import Chooser, Features
 from classifiers.tables import any_of, linear, read_table
+from classifiers.units import unit_of
 
-_MAX_WORDS = 5
+_MAX_CANDIDATES = 60
+_MAX_SUBJECT_CHARS = 160
+_MAXPHRASE_WORDS = 4
+_TEXT_CHARS = 400
+_MAX_PHRASE_CHARS, _MAX_ASIAN_CHARS = 50, 14
+_MAX_QUANTITIES = 4
 _CUE = linear(
     rf"(?im)(?:{any_of(read_table('entities')['product_cues'])})[ \t]*[:：]?[ \t]*([^\n,;.。，；?？!（(]{{3,60}})"
 )
-_SEGMENT = re.compile(r"\s[-–—|/·]\s|[|,，、:：;；()（）\[\]【】„“”\"]")
-# "[TradePlaza]", "(no subject)": what programs set in brackets is theirs.
-_BRACKETED = re.compile(r"[\[(【（][^\])】）]{0,40}[\])】）]")
-_GREETING = linear(
-    r"(?i)^(?:dear|hello|hi|hola|hallo|bonjour|ol[aá]|ciao|merhaba|добр|здравств|уважа|您好|你好|.{0,4}您好)"
+_CUE_CHARS = 1_500
+_SMALL_WORDS = {word for words in read_table("language")["small_words"].values() for word in words.split()}
+_ROUTINE = frozenset(read_table("entities")["routine_words"]) | _SMALL_WORDS
+_SEGMENT = re.compile(r"\s[-–—|/·+]\s|[|,，、:：;；()（）\[\]【】„“”\"«»「」/!?！？]|\s{2,}")
+_BRACKETED = re.compile(r"[\[【][^\]】]{0,40}[\]】]")
+_REPLY = re.compile(
+    r"\s*(?:re|aw|fw|fwd|wg|sv|vs|antw|tr|rv|enc|ynt|ilt|odp|pd|ref|r|i|回复|回覆|答复|转发|轉寄|转寄|ответ|返信|転送|رد|پاسخ|ΑΠ|ΠΡΘ|vb|doorst|bls|trs|balas)\s*[:：]",
+    re.IGNORECASE,
 )
-# A subject of these alone names nothing.
-_ROUTINE = frozenset(
+PHRASE_WORD = re.compile(rf"{WORD}(?:[-'’.,/×x]{WORD}|\d)*|\d[\d.,x×/\"”]*{WORD}?|\d[\d.,x×/]*")
+_BREAK = re.compile(r"[\n,;.。，；?？!！()（）:：、؛،«»\"“”–—|]|[ ]-[ ]")
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u9fff]")
+_ASIAN_PHRASE = re.compile(
+    r"[^\s的了在要是有能和跟与及或就都也被把给從从到这這那哪吗呢吧啊,，。、：:；;！!？?（）()「」\d一二三两四五六七八九十がはをにでとのもやへまで]{2,12}"
+)
+_ITEM_BEFORE = re.compile(
+    r"(?:^|\n)[ \t]*(?:[-–—*•·]|\d{1,2}[.)、/])?[ \t]*([^\n:：–—=]{3,50}?)[ ]*(?:[-–—:：=,，]|x)[ ]*$"
+)
+_ARTICLES = frozenset(
     [
-        "new",
-        "status",
-        "update",
-        "news",
-        "info",
-        "question",
-        "request",
-        "document",
-        "documents",
-        "file",
-        "files",
-        "feedback",
-        "test",
-        "follow",
-        "up",
-        "regarding",
-        "about",
-        "subject",
-        "news",
-        "neu",
-        "neue",
-        "frage",
-        "info",
-        "nuevo",
-        "nueva",
-        "consulta",
-        "solicitud",
-        "novo",
-        "nova",
-        "nouveau",
-        "nouvelle",
-        "demande",
-        "nuovo",
-        "nuova",
-        "nowe",
-        "nowy",
-        "yeni",
-        "novye",
-        "новый",
-        "новая",
-        "вопрос",
+        "the",
+        "your",
+        "our",
+        "these",
+        "those",
+        "this",
+        "my",
+        "a",
+        "an",
+        "die",
+        "der",
+        "das",
+        "den",
+        "eure",
+        "ihre",
+        "los",
+        "las",
+        "el",
+        "la",
+        "os",
+        "as",
+        "o",
+        "les",
+        "le",
+        "vos",
+        "il",
+        "i",
+        "le",
+        "gli",
+        "de",
+        "het",
+        "jullie",
+        "ваши",
+        "наши",
     ]
-) | {word for words in read_table("language")["small_words"].values() for word in words.split()}
-_WORD = re.compile(r"\S+")
-_LETTER = re.compile(r"[^\W\d_]")
+)
 
 
-def read_product(subject: str, new_text: str, *, is_business: bool) -> str | None:
-    """Return what a cue ("quotation for ...", "询价：") names, else what is left of a business subject without its
-    routine words: "Re: PI EE-25 / doypack bags" is about doypack bags.
-    """
-    subject = without_reply_prefix(subject)
-    for source in (subject, new_text[:1_500]):
-        match = _CUE.search(source)
-        if match is not None:
-            return match.group(1).strip(" \"'“”„‚:：-–") or None
-    return _rest_of_subject(subject) if is_business and "?" not in subject and "!" not in subject else None
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A phrase that may name the product, and where it stands in the letter's text."""
+
+    text: str
+    start: int
+    features: Features
 
 
-def _rest_of_subject(subject: str) -> str | None:
-    for segment in _SEGMENT.split(_BRACKETED.sub("|", subject[:200])):
-        if _GREETING.search(segment.strip()):
+def product_candidates(text: str, head: int, quantities: Sequence[Quantity], language: str | None) -> list[Product]:
+    """Return the phrases that may name the product; the first `head` characters of the text are its subject."""
+    common = common_words(language)
+    lowered = text.lower()
+    counted = {quantity.end: quantity for quantity in quantities}
+    found: dict[tuple[int, int], Product] = {}
+    for source, start, end, more in _spans(text, head, quantities, common):
+        if (start, end) in found or end - start > (
+            _MAX_ASIAN_CHARS if _UNSPACED.match(text, start) else _MAX_PHRASE_CHARS
+        ):
             continue
-        words = [word for word in _WORD.findall(segment) if not says_an_idea(word)]
-        if len(words) <= _MAX_WORDS and any(_names_a_thing(word) for word in words):
-            return " ".join(words)
-    return None
+        if len(found) == _MAX_CANDIDATES:
+            break
+        features = (f"source={source}", *more, *_features(text, lowered, start, end, head, common))
+        found[start, end] = Product(text[start:end], start, (*features, *_counted(text, start, end, counted)))
+    return list(found.values())
 
 
-def _names_a_thing(word: str) -> bool:
-    has_letters = len(_LETTER.findall(word)) >= 3 and not any(char.isdigit() for char in word)
-    return has_letters and word.lower() not in _ROUTINE
+@cache
+def common_words(language: str | None) -> frozenset[str]:
+    """Return the words that many writers of a language use, and those of English: no product is made of them."""
+    raw = files("classifiers").joinpath("data/common_words.json").read_text(encoding="utf-8")
+    table: dict[str, str] = json.loads(raw)
+    return frozenset(f"{table.get(language or '', '')} {table.get('en', '')}".split()) | _ROUTINE
+
+
+def _counted(text: str, start: int, end: int, counted: dict[int, Quantity]) -> list[str]:
+    """Say whether the phrase stands right behind or before a number of things."""
+    for gap in range(1, 5):
+        quantity = counted.get(start - gap) or (counted.get(start) if gap == 1 else None)
+        if quantity is not None:
+            return ["counted", "counted-unit" if quantity.unit else "counted-bare"]
+    rest = text[end : end + 5]
+    if rest[:1] in " :：–-(" and any(char.isdigit() for char in rest):
+        return ["number-behind"]
+    return []
+
+
+def _spans(
+    text: str, head: int, quantities: Sequence[Quantity], common: frozenset[str]
+) -> Iterator[tuple[str, int, int, Features]]:
+    """Yield (source, start, end, features) of phrases: runs of words that not everybody uses, list items, cues."""
+    cue = _CUE.search(text[: head + _CUE_CHARS])
+    if cue is not None:
+        end = cue.start(1) + len(cue.group(1).rstrip())
+        yield "cue", cue.start(1), end, ()
+        yield from _runs(text, cue.start(1), cue.end(1), common, "cue-part")
+    subject_end = min(head - 1, _MAX_SUBJECT_CHARS)
+    yield from _subject_spans(text, subject_end, common)
+    for nth, quantity in enumerate(quantities[:_MAX_QUANTITIES]):
+        line = text[max(text.rfind("\n", 0, quantity.start), quantity.start - 70, 0) : quantity.start]
+        item = _ITEM_BEFORE.search(line)
+        if item is not None:
+            begin = quantity.start - len(line)
+            yield (
+                "item",
+                begin + item.start(1),
+                begin + item.end(1),
+                (f"nth-quantity={nth}", "unit" if quantity.unit else "no-unit"),
+            )
+    yield from _runs(text, head, min(len(text), head + _TEXT_CHARS), common, "text")
+
+
+def _runs(
+    text: str, start: int, end: int, common: frozenset[str], source: str
+) -> Iterator[tuple[str, int, int, Features]]:
+    """Yield runs of uncommon words, whole and, where they are long, their ends."""
+    if _UNSPACED.search(text, start, end):
+        for count, phrase in enumerate(islice(_ASIAN_PHRASE.finditer(text, start, end), 16)):
+            yield f"{source}-asian", phrase.start(), phrase.end(), (f"nth-run={min(count, 6)}",)
+    run: list[re.Match[str]] = []
+    nth = 0
+    for match in (*PHRASE_WORD.finditer(text, start, end), None):
+        if match is not None:
+            word = match[0]
+            is_number = word[0].isdigit() and not run
+            if (
+                match[0].lower() not in common
+                and not is_number
+                and (not run or text[run[-1].end() : match.start()] in (" ", "-"))
+            ):
+                run.append(match)
+                continue
+        if run:
+            more = (f"nth-run={min(nth, 6)}", f"run={min(len(run), 5)}")
+            if len(run) <= _MAXPHRASE_WORDS:
+                yield source, run[0].start(), run[-1].end(), more
+            if len(run) > 1:
+                yield f"{source}-last", run[-1].start(), run[-1].end(), more
+                yield f"{source}-first", run[0].start(), run[0].end(), more
+            if len(run) > 2:
+                yield f"{source}-last-two", run[-2].start(), run[-1].end(), more
+                yield f"{source}-first-two", run[0].start(), run[1].end(), more
+            # "seaux avec couvercle", "cartón de libros": two runs that a small word joins.
+            nth += 1
+        is_new = match is not None and match[0].lower() not in common and not match[0][0].isdigit()
+        run = [match] if match is not None and is_new else []
+
+
+def _subject_spans(text: str, end: int, common: frozenset[str]) -> Iterator[tuple[str, int, int, Features]]:
+    position = 0
+    while (prefix := _REPLY.match(text, position, end)) is not None and prefix.end() > position:
+        position = prefix.end()
+    while (bracket := _BRACKETED.match(text, position, end)) is not None:
+        position = bracket.end()
+    count = 0
+    for match in (*_SEGMENT.finditer(text, position, end), None):
+        stop = match.start() if match else end
+        if stop - position > 1 and text[position:stop].strip():
+            first = position + len(text[position:stop]) - len(text[position:stop].lstrip())
+            last = first + len(text[first:stop].rstrip())
+            yield "segment", first, last, (f"nth-segment={min(count, 2)}",)
+            yield from _runs(text, first, last, common, "subject-part")
+            count += 1
+        if match is None or count > 3:
+            break
+        position = match.end()
+
+
+def _features(text: str, lowered: str, start: int, end: int, head: int, common: frozenset[str]) -> list[str]:
+    phrase = lowered[start:end]
+    words = phrase.split(" ")
+    features = [f"words={min(len(words), 5)}"]
+    if _UNSPACED.match(phrase):
+        features.append(f"asian-chars={min(len(phrase), 8)}")
+    for name, word in (("starts", words[0]), ("ends", words[-1])):
+        if word in common:
+            features.append(f"{name}-routine")
+        elif word[:1].isdigit():
+            features.append(f"{name}-digit")
+        elif len(word) < 3:
+            features.append(f"{name}-short")
+    if all(word in common for word in words):
+        features.append("all-routine")
+    elif any(word in common for word in words):
+        features.append("some-routine")
+    stem = phrase[:-1] if len(phrase) > 5 and not _UNSPACED.match(phrase) else phrase
+    again = lowered.count(stem)
+    features.append(f"again={min(again - 1, 3)}")
+    if start >= head and stem in lowered[:head]:
+        features.append("in-subject")
+    if start < head and stem in lowered[head:]:
+        features.append("in-text")
+    if _UNSPACED.match(phrase):
+        features += [f"signs={phrase[index : index + 2]}" for index in range(min(len(phrase) - 1, 6))]
+        features.append(f"end-sign={phrase[-1]}")
+    else:
+        features += [f"stem={word[:5]}" for word in words[:4] if len(word) > 3]
+        features.append(f"ending={words[-1][-3:]}")
+    before = lowered[max(start - 14, 0) : start].split()
+    if before:
+        features.append(f"word-before={before[-1][-8:]}")
+    if before and before[-1] in _ARTICLES:
+        features.append("article-before")
+    if text[start].isupper():
+        features.append("capital" if start and text[start - 1] == " " else "capital-first")
+    if text[end : end + 1] in ("", "\n", ",", ".", "?", "，", "。", ";", ":", "(", ")"):
+        features.append("break-behind")
+    following = lowered[end + 1 : end + 14].split()
+    if following and following[0] in common:
+        features.append("routine-behind")
+    if unit_of(words[0]) != words[0]:
+        features.append("unit-word")
+    return features
+
+
+_CHOOSER = Chooser("product")
+
+
+def choose_product(candidates: Sequence[Product], none: Features, *, is_business: bool) -> Product | None:
+    """Return the phrase that names the product; in a letter of business what "quotation for" names counts in any case."""
+    found = _CHOOSER.choose(candidates, none)
+    if found is None and is_business:
+        return next((candidate for candidate in candidates if "source=cue" in candidate.features), None)
+    return found

@@ -1,143 +1,88 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who writes: the person and the company, from the contact block, the display name and the address."""
+"""Who writes: the person and the company, of all pieces of a letter that may name them."""
 
-import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from classifiers.signatures import has_contact, is_closing, is_sent_from
-from classifiers.tables import any_of, linear, read_table
+from classifiers.contact_pieces import Piece, find_pieces, shape_of
+from classifiers.ranking import Chooser, Features
 from tradepost.addresses import is_free_mail
 from tradepost.message import Address
 
-_MAX_NAME_CHARS = 40
-_WORDS = read_table("frames")
-# Words that end a company's name but also stand alone in titles and sentences prove nothing here.
-_LEGAL = [word for word in _WORDS["legal_forms"] if word not in read_table("entities")["no_legal_form"]]
-_LEGAL_FORM = linear(
-    rf"(?:^|[\s,.(（\"«“])(?:{any_of(word for word in _LEGAL if word[0].isascii())})(?:$|[\s,.)\"»”|/;-])|"
-    rf"(?:{any_of(word for word in _LEGAL if not word[0].isascii())})"
-)
-_FORM_TAIL = linear(r"(?i)^(?:ltd|inc|llc|limited|co|lda|corp)\b")
-_POLITE = linear(r"(?i)^(?:mr|mrs|ms|miss|dr|ing|lic|arq|herr|frau|sr|sra|dipl\.?-?ing|eng|pak|bu|bapak|ibu)\.?[ ]")
-_SEPARATOR = linear(r"[ ][|/·•–—-][ ]|[|｜/]|,[ ]")
-_LABEL = linear(
-    r"(?i)^(?:name|buyer|contact|company|firma|empresa|公司|联系人|姓名|採購商|采购商)[^\n:：]{0,12}[:：][ ]*"
-)
+_PERSON, _COMPANY = Chooser("person"), Chooser("company")
 
 
-def read_person(writer: Address, contact: str, new_text: str) -> str | None:
-    """Return the writer's name: as signed when that agrees with the address, else as the address shows it."""
-    signed = _signed_name(contact)
-    shown = _without_title(writer.name)
-    if not _is_person_name(shown):
-        shown = ""
-    if signed and shown:
-        if _share_a_word(signed, shown):
-            return max(signed, shown, key=len)
-        return shown if len(shown.split()) > 1 and len(signed.split()) < 2 else signed
-    if signed or shown:
-        return signed or shown
-    last = next((line.strip() for line in reversed(new_text.split("\n")) if line.strip()), "").strip("-–— ,.")
-    return last if len(last) <= 24 and len(last.split()) <= 2 and _is_person_name(last) else None
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A letter as far as it says who writes."""
+
+    writer: Address
+    contact: str  # signature, or the fields of a form
+    new_text: str
+    category: str | None = None
+    is_automatic: bool = False
+
+    @property
+    def none_features(self) -> Features:
+        """What is known of the letter apart from its names."""
+        domain = self.writer.address.rpartition("@")[2]
+        shown = shape_of(self.writer.name.strip()) if self.writer.name.strip() else frozenset(["no-name"])
+        kept = (name for name in shown if name in ("no-name", "role", "company", "legal", "title") or "words=" in name)
+        return (
+            "none",
+            f"none-category={self.category}",
+            "none-contact" if self.contact.strip() else "none-no-contact",
+            "none-automatic" if self.is_automatic else "none-written",
+            "none-free-mail" if domain and is_free_mail(domain) else "none-own-domain" if domain else "none-no-domain",
+            *(f"none-from-{name}" for name in kept),
+        )
 
 
-def _signed_name(contact: str) -> str:
-    for line in [line.strip().strip("*_-–— ") for line in contact.split("\n") if line.strip()][:5]:
-        if not line or is_closing(line) or is_sent_from(line):
-            continue
-        line = _without_label(line)
-        separator = _SEPARATOR.search(line)
-        name = _without_title(line[: separator.start()] if separator else line)
-        return name if _is_person_name(name) else ""
-    return ""
+def person_candidates(signer: Signer) -> list[Piece]:
+    """Return the pieces that may name the person who writes, or whom an absence note names instead."""
+    pieces = find_pieces(signer.writer, signer.contact, signer.new_text, is_automatic=signer.is_automatic)
+    if not signer.is_automatic:
+        return pieces
+    return [
+        replace(piece, features=(*piece.features, *(f"auto|{name}" for name in piece.features if _tells_source(name))))
+        for piece in pieces
+    ]
 
 
-def _without_label(line: str) -> str:
-    label = _LABEL.search(line)
-    return line[label.end() :] if label else line
+def _tells_source(name: str) -> bool:
+    return name.startswith(("source=", "is-from", "shares-from", "part-of-from", "back=", "to-number=", "polite"))
 
 
-def _without_title(name: str) -> str:
-    name = name.strip()
-    polite = _POLITE.search(name)
-    return name[polite.end() :].strip() if polite else name
+def choose_person(signer: Signer, pieces: Sequence[Piece]) -> Piece | None:
+    """Return the piece that names the person."""
+    return _PERSON.choose(pieces, signer.none_features)
 
 
-def _share_a_word(one: str, two: str) -> bool:
-    return bool({word.strip(".,") for word in one.lower().split()} & {word.strip(".,") for word in two.lower().split()})
+def company_candidates(pieces: Sequence[Piece], person: Piece | None) -> list[Piece]:
+    """Return the pieces that may name the company, with how each stands to the person's name."""
+    return [replace(piece, features=(*piece.features, *_beside(piece, person))) for piece in pieces]
 
 
-def _is_person_name(text: str) -> bool:
-    if (
-        not 2 <= len(text) <= _MAX_NAME_CHARS
-        or any(char.isdigit() for char in text)
-        or "@" in text
-        or len(text.split()) > 5
-    ):
-        return False
-    return not has_contact(text) and not is_closing(text) and not text[0].islower() and text[-1] not in "!?！？。:："
+def _beside(piece: Piece, person: Piece | None) -> list[str]:
+    if person is None:
+        return ["no-person"]
+    features = []
+    if piece.text.lower() == person.text.lower():
+        features.append("is-person")
+    elif person.text.lower() in piece.text.lower():
+        features.append("holds-person")
+    if piece.source == person.source:
+        if piece.start < person.start + len(person.text) and person.start < piece.start + len(piece.text):
+            features.append("overlaps-person")
+        else:
+            side = "after" if piece.start > person.start else "ahead"
+            features.append(f"{side}-person-{min(abs(piece.line - person.line), 3)}")
+            features.append(f"{piece.source}|{side}-person-{min(abs(piece.line - person.line), 3)}")
+            if "title" not in piece.features and "place" not in piece.features:
+                features.append(f"plain-{side}-person-{min(abs(piece.line - person.line), 3)}")
+    return features
 
 
-def read_company(writer: Address, contact: str, new_text: str) -> str | None:
-    """Return the company: what has a legal form, else what the sender's domain is called after."""
-    sources = (contact, writer.name, "" if contact else "\n".join(new_text.split("\n")[-3:]))
-    for source in sources:
-        for line in source.split("\n"):
-            if len(line) < 120 and _LEGAL_FORM.search(line):
-                return _company_of(line)
-    domain = writer.address.rpartition("@")[2]
-    if not domain or is_free_mail(domain):
-        return None
-    return _called_like(domain, [*_pieces(contact), writer.name.strip()])
-
-
-def _company_of(line: str) -> str | None:
-    pieces = _pieces(line)
-    for index, piece in enumerate(pieces):
-        if not _LEGAL_FORM.search(piece):
-            continue
-        if _FORM_TAIL.search(piece) and index:  # "Acme Co., Ltd." was cut at its comma
-            return f"{pieces[index - 1]}, {piece}".strip(" *_,-–—") or None
-        tail = f", {pieces[index + 1]}" if index + 1 < len(pieces) and _FORM_TAIL.search(pieces[index + 1]) else ""
-        return f"{piece}{tail}".strip(" *_-–—") or None
-    return line.strip() or None
-
-
-def _pieces(text: str) -> list[str]:
-    found: list[str] = []
-    for line in text.split("\n"):
-        rest = _without_label(line.strip().strip("*_ "))
-        while True:
-            separator = _SEPARATOR.search(rest)
-            if separator is None:
-                break
-            found.append(rest[: separator.start()].strip())
-            rest = rest[separator.end() :]
-        found.append(rest.strip())
-    return [piece for piece in found if piece]
-
-
-def _called_like(domain: str, pieces: list[str]) -> str | None:
-    """Return the piece whose letters the domain name holds, or that holds the domain name."""
-    stem = _squeezed(
-        domain.split(".")[-3]
-        if domain.count(".") > 1 and len(domain.split(".")[-2]) < 4
-        else domain.split(".")[-2]
-        if "." in domain
-        else ""
-    )
-    if len(stem) < 4:
-        return None
-    for piece in pieces:
-        squeezed = _squeezed(piece)
-        if "@" in piece or "www." in piece.lower() or not 4 <= len(squeezed) <= 50:
-            continue
-        if stem in squeezed or (squeezed in stem and len(squeezed) * 2 > len(stem)):
-            return piece
-    return None
-
-
-def _squeezed(text: str) -> str:
-    folded = unicodedata.normalize(
-        "NFKD", text.lower().replace("ı", "i").replace("ß", "ss").replace("ł", "l").replace("đ", "d")
-    )
-    return "".join(char for char in folded if char.isascii() and char.isalnum())
+def choose_company(signer: Signer, candidates: Sequence[Piece]) -> Piece | None:
+    """Return the piece that names the company."""
+    return _COMPANY.choose(candidates, signer.none_features)

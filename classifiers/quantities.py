@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much of the goods a letter speaks of: every number that may count or measure them, and the one that does."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from classifiers.numbers import WORD, Number
+from classifiers.ranking import Chooser, Features
+from classifiers.tables import read_table
+from classifiers.units import read_container, read_unit
+
+_TABLE = read_table("entities")
+_MONTHS = frozenset(_TABLE["months"])
+_MEASURES = frozenset(word.lower() for word in _TABLE["measures"])
+_CUES = tuple(sorted(_TABLE["quantity_cues"], key=len, reverse=True))
+_CUE = re.compile("|".join(re.escape(word) for word in _CUES), re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"(?:no|nr|nº|n°|№|#|art|ref|po|pi|p/o|inv|invoice|model|mod|type|typ|code|item|pos|lot|lote|batch|charge|order|auftrag|pedido|bestellung|"
+    r"zakaz|заказ\w*|счет\w*|sipariş|zip|plz|hs|iso|en|din|ral|size|gr|version|ver|v|rev|page|seite|room|halle|stand|booth|bay|ip|rule|art\.? ?nr)"
+    r"[.:# ]{0,3}$",
+    re.IGNORECASE,
+)
+_PREVIOUS_WORD = re.compile(rf"({WORD})[ ,:'\"(]{{0,2}}$")
+_NEXT_WORD = re.compile(rf"[ ]?(?:(?:of|de|d'|di|von|van|x|×)[ ])?({WORD})")
+_WORDS_AROUND = re.compile(WORD)
+_CJK = re.compile("[\u3040-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]")
+_LINE_HEAD = re.compile(r"^[ \t]*(?:[-–—*•·]|\d{1,2}[.)、)])?[ \t]*$")
+_BEFORE_CHARS = 28
+_LEAST_FREE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number of goods.  `unit` is None where a thing itself is counted ("300 chairs"); `end` is behind the unit."""
+
+    start: int
+    end: int
+    value: float
+    unit: str | None
+    features: Features = ()
+    behind: str = ""  # the first word behind it
+
+
+def quantity_candidates(
+    text: str, numbers: Sequence[Number], taken: Sequence[tuple[int, int]], *, head: int = 0
+) -> list[Quantity]:
+    """Return the numbers that may count goods; those inside `taken` spans (money, dates, references) don't.
+
+    The first `head` characters of the text are its subject.
+    """
+    found = []
+    for number in numbers:
+        if any(start <= number.start < end for start, end in taken):
+            continue
+        candidate = _candidate(text, number, head)
+        if candidate is not None:
+            found.append(candidate)
+    return _with_company(found)
+
+
+def _candidate(text: str, number: Number, head: int) -> Quantity | None:
+    before = text[max(number.start - _BEFORE_CHARS, 0) : number.start]
+    after = text[number.end : number.end + 2]
+    if (after[:1] in "/:" and after[1:].isdigit()) or (
+        before.endswith((":", "/", "№", "#")) and before[-2:-1].isdigit()
+    ):
+        return None
+    unit = read_container(text, number.end) or read_unit(text, number.end)
+    if unit is not None and unit.kind == "other":
+        return None
+    features = _number_features(number)
+    end, name = (unit.end, unit.name) if unit else (number.end, None)
+    word = _NEXT_WORD.match(text, end)
+    if unit is None:
+        if number.is_word and number.value < _LEAST_FREE:
+            return None
+        if word is not None and (word[1].lower() in _MONTHS or word[1].lower() in _MEASURES):
+            return None
+        features.append(_next_kind(text, end, word))
+    else:
+        features += [f"unit={name.split()[-1] if name else ''}", f"unit-{unit.kind}"]
+    previous = _PREVIOUS_WORD.search(before)
+    if previous is not None:
+        features.append(f"before={previous[1].lower()[-12:]}")
+    if word is not None and not _CJK.match(word[1]):
+        features.append(f"behind={word[1].lower()[:12]}")
+    features += _place_features(text, number, before, end, head)
+    features += _thing_features(text, before, end, head)
+    return Quantity(number.start, end, number.value, name, tuple(features), word[1] if word else "")
+
+
+def _number_features(number: Number) -> list[str]:
+    value = number.value
+    features = [f"size={min(int(math.log10(value)), 7) if value >= 1 else -1}"]
+    if value != int(value):
+        features.append("fraction")
+    elif value >= 1_000 and value % 1_000 == 0:
+        features.append("round-3")
+    elif value >= 100 and value % 100 == 0:
+        features.append("round-2")
+    elif value >= 10 and value % 10 == 0:
+        features.append("round-1")
+    if 1_990 <= value <= 2_035 and not number.is_word:
+        features.append("year")
+    if number.is_word:
+        features.append("word")
+    if number.upper is not None:
+        features.append("range")
+    if number.is_multiplied:
+        features.append("multiplied")
+    return features
+
+
+def _next_kind(text: str, end: int, word: re.Match[str] | None) -> str:
+    """Say what follows a number without a unit."""
+    if word is not None and word.end() > end:
+        if text[end : end + 1] not in (" ", "\u200c") and not _CJK.match(text[end : end + 1]):
+            return "next-glued"
+        if _CJK.match(word[1]):
+            return "next-cjk"
+        if len(word[1]) < 3:
+            return "next-short"
+        return "next-small" if word[1][0].islower() or word[1][0].upper() == word[1][0].lower() else "next-capital"
+    rest = text[end : end + 2]
+    if not rest or rest[0] == "\n":
+        return "next-line-end"
+    return f"next-sign={rest.strip()[:1]}"
+
+
+def _place_features(text: str, number: Number, before: str, end: int, head: int) -> list[str]:
+    features = [
+        "in-subject" if number.start < head else f"third={3 * (number.start - head) // max(len(text) - head, 1)}"
+    ]
+    line_start = text.rfind("\n", 0, number.start) + 1
+    if number.start - line_start < 8 and _LINE_HEAD.match(text[line_start : number.start]):
+        features.append("line-head")
+    if text[end : end + 1] in ("", "\n") or text[end : end + 2] in (".\n", " \n"):
+        features.append("line-end")
+    if _REFERENCE.search(before):
+        features.append("reference")
+    if _CUE.search(before):
+        features.append("cue")
+    if before.endswith(("x ", "× ", "X ", "*", "×")):
+        features.append("times-before")
+    elif before.endswith((" - ", " – ", ": ", "：", "-", "–", "— ")):
+        features.append("sign-before")
+    elif before.endswith(("(", "（")):
+        features.append("bracket-before")
+    rest = text[end : end + 3].lstrip()
+    if rest[:1] in ("x", "×", "*") and text[number.end : number.end + 4].lstrip(" x×*")[:1].isdigit():
+        features.append("dimension")
+    if rest[:1] == "/" or rest[:1] == "@":
+        features.append("slash-behind")
+    return features
+
+
+def _thing_features(text: str, before: str, end: int, head: int) -> list[str]:
+    """Say whether the words around a number are those of the subject, or come again: letters speak of their goods often."""
+    features = []
+    subject = text[:head].lower()
+    behind = [word.lower() for word in _WORDS_AROUND.findall(text[end : end + 40])[:3]]
+    ahead = [word.lower() for word in _WORDS_AROUND.findall(before)[-2:]]
+    if any(_stem(word) in subject for word in behind if len(word) > 1 and not word.isdecimal()):
+        features.append("thing-behind-in-subject")
+    if any(_stem(word) in subject for word in ahead if len(word) > 1 and not word.isdecimal()):
+        features.append("thing-before-in-subject")
+    if behind and len(behind[0]) > 3 and text.lower().count(_stem(behind[0])) > 1:
+        features.append("thing-again")
+    if text[end : end + 80].lstrip(" ").split("\n")[0].find(",") in range(1, 30):
+        features.append("comma-soon")
+    return features
+
+
+def _stem(word: str) -> str:
+    """Return the part of a word that its forms share, two signs of scripts without spaces."""
+    if _CJK.match(word):
+        return word[:2]
+    return word[:5] if len(word) > 6 else word[:4]
+
+
+def _with_company(found: list[Quantity]) -> list[Quantity]:
+    """Add to each candidate how it stands among the others."""
+    if not found:
+        return found
+    counted = [candidate for candidate in found if candidate.unit is not None]
+    largest = max(candidate.value for candidate in found)
+    largest_counted = max((candidate.value for candidate in counted), default=0.0)
+    listed = []
+    for index, candidate in enumerate(found):
+        more = [f"nth={min(index, 4)}", f"of={min(len(found), 6)}", f"nth-of={min(index, 3)}-{min(len(found), 4)}"]
+        if candidate.value == largest:
+            more.append("largest")
+        if candidate.unit is not None:
+            more.append("only-unit" if len(counted) == 1 else "one-of-units")
+            if candidate.value == largest_counted:
+                more.append("largest-unit")
+            if candidate is counted[0]:
+                more.append("first-unit")
+        elif counted:
+            more.append("others-have-units")
+        if sum(other.value == candidate.value for other in found) > 1:
+            more.append("again")
+        listed.append(
+            Quantity(
+                candidate.start,
+                candidate.end,
+                candidate.value,
+                candidate.unit,
+                candidate.features + tuple(more),
+                candidate.behind,
+            )
+        )
+    return listed
+
+
+_CHOOSER = Chooser("quantity")
+
+
+def choose_quantity(candidates: Sequence[Quantity], none: Features) -> Quantity | None:
+    """Return the quantity that the letter is about."""
+    return _CHOOSER.choose(candidates, none)
