@@ -10,10 +10,11 @@ from flask_wtf.csrf import CSRFProtect
 
 from admin_web.access import install_gate
 from admin_web.attempts import Attempts
-from admin_web.blueprints import arrivals, corrections, language, sign_in
+from admin_web.blueprints import arrivals, corrections, language, sign_in, translation
 from admin_web.errors import install_errors
 from admin_web.form_key import read_or_make_form_key
 from admin_web.languages import install_languages
+from admin_web.libretranslate import make_translator
 from admin_web.parts import Parts
 from admin_web.room import Room, install_room
 from admin_web.security import install_headers, install_host_check
@@ -22,6 +23,7 @@ from crm_sync.database import Database
 from crm_sync.schema import head_revision
 from tradepost.health import Readings
 from tradepost.settings import Settings
+from tradepost.translation import Translator
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 _FORM_OCTETS = 64 * 1024
@@ -37,8 +39,12 @@ def create_app(
     *,
     clock: Callable[[], datetime] = _now,
     read: Callable[[], Readings] | None = None,
+    translator: Translator | None = None,
 ) -> Flask:
-    """Return the web room.  `read` looks at the other parts; without it at those of this host.  Raises FormKeyError."""
+    """Return the web room.  `read` looks at the other parts; without it at those of this host.
+
+    `translator` is another one than the settings name.  Raises FormKeyError and TranslationRefused.
+    """
     app = Flask(__name__)
     app.config.from_mapping(
         SECRET_KEY=read_or_make_form_key(settings.paths.state / "web.key"),
@@ -56,6 +62,7 @@ def create_app(
         clock=clock,
         read=read or Parts(settings).read,
         attempts=Attempts(time.monotonic),
+        translator=translator or make_translator(settings.translation),
     )
     install_room(app.extensions, parts)
     # The order of these is the order in which a request passes them.
@@ -66,6 +73,6 @@ def create_app(
     install_gate(app)
     install_headers(app)
     install_words(app)
-    for blueprint in (arrivals.blueprint, corrections.blueprint, language.blueprint, sign_in.blueprint):
-        app.register_blueprint(blueprint)
+    for page in (arrivals, corrections, language, sign_in, translation):
+        app.register_blueprint(page.blueprint)
     return app

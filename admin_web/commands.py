@@ -17,6 +17,7 @@ from crm_sync.schema import check_schema
 from tradepost.cli import Invocation
 from tradepost.errors import Refusal
 from tradepost.settings import Settings
+from tradepost.translation import read_endpoint
 
 log = logging.getLogger("tradepost.web")
 
@@ -51,6 +52,8 @@ def _address_file(settings: Settings) -> Path:
 def _check(settings: Settings) -> None:
     """Refuse here, in a line, what would otherwise end the serving process; nothing stays open over its fork."""
     read_or_make_form_key(settings.paths.state / "web.key")
+    if settings.translation.url:
+        read_endpoint(settings.translation)
     database = open_database(settings.database_url)
     try:
         check_schema(database)

@@ -13,6 +13,7 @@ from crm_sync.database import Database
 from crm_sync.rights import Viewer
 from tradepost.health import Readings
 from tradepost.settings import Settings
+from tradepost.translation import Translator
 
 _KEY = "tradepost"
 
@@ -22,7 +23,7 @@ class Room:
     """The parts behind the pages.
 
     `revision` is the schema these pages were written for, `clock` gives the aware UTC time, `read` looks at journal,
-    directory and processes.
+    directory and processes.  `translator` is None where the administrator names none.
     """
 
     settings: Settings
@@ -31,6 +32,7 @@ class Room:
     clock: Callable[[], datetime]
     read: Callable[[], Readings]
     attempts: Attempts
+    translator: Translator | None = None
 
 
 def install_room(extensions: dict[str, object], room: Room) -> None:

@@ -236,6 +236,27 @@ class WebSettings(_Table):
     )
 
 
+class TranslationSettings(_Table):
+    """A translation aid on the pages: an endpoint of your own that speaks LibreTranslate's interface."""
+
+    url: str = Field(
+        default="",
+        pattern=r"^$|^https?://.+$",
+        description="http://127.0.0.1:5000 or https://HOST[:PORT][/PATH], without /translate; empty: no translation is offered.",
+    )
+    key_file: str = Field(default="", description="Path of the file that holds its API key, 0600; empty: none.")
+    ca_file: str = Field(default="", description="Path of the CA that signed its certificate; empty: the system's.")
+    allow_insecure: bool = Field(
+        default=False, description="true: an endpoint off loopback is used without TLS.  Letters travel to it."
+    )
+    timeout_seconds: Annotated[float, Field(ge=1, le=50, allow_inf_nan=False)] = Field(
+        default=15, description="A translation that takes longer is given up."
+    )
+    max_chars: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        default=10_000, description="How much of a letter is translated; the rest is left out, and the page says so."
+    )
+
+
 class MetricsSettings(_Table):
     """Prometheus."""
 
@@ -274,6 +295,7 @@ class Settings(BaseSettings):
     maillog: MailLogSettings = Field(default_factory=MailLogSettings)
     recording: RecordingSettings = Field(default_factory=RecordingSettings)
     web: WebSettings = Field(default_factory=WebSettings)
+    translation: TranslationSettings = Field(default_factory=TranslationSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

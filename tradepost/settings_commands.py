@@ -7,6 +7,7 @@ from tradepost.cli import Invocation
 from tradepost.redis_url import check_redis
 from tradepost.settings import DEFAULT_PATH
 from tradepost.settings_pages import render_settings
+from tradepost.translation import read_endpoint
 
 
 @click.group()
@@ -21,6 +22,8 @@ def check(invocation: Invocation) -> None:
     source = invocation.settings.source
     if invocation.settings.redis.url:
         check_redis(invocation.settings.redis)
+    if invocation.settings.translation.url:
+        read_endpoint(invocation.settings.translation)
     click.echo(f"{source}: ok" if source else f"{DEFAULT_PATH} does not exist: defaults are in force")
 
 

@@ -14,6 +14,7 @@ from admin_web.blueprints.corrections import offer_choices
 from admin_web.marks import describe_marks
 from admin_web.room import room, viewer
 from admin_web.state import State, describe_state
+from crm_sync.mail_views import MailView
 from crm_sync.queries import counts, fetch_mail, newest, rule_names
 from tradepost.verdict import CATEGORIES, Direction
 
@@ -70,16 +71,35 @@ def live() -> Response:
 @blueprint.get("/mails/<entry_id>")
 def show(entry_id: str) -> str:
     """Show one mail: text only, marks, reasons, envelope, attachments by name, and its conversation."""
+    return render_mail(find_mail(entry_id))
+
+
+def find_mail(entry_id: str) -> MailView:
+    """Return a mail that the viewer may see; ends the request with 404 otherwise."""
     if not _ENTRY_ID.fullmatch(entry_id):
         abort(404)
     with room().database.reading() as session:
         mail = fetch_mail(session, viewer(), entry_id)
-        rules = rule_names(session)
-        choices = offer_choices(session) if mail is not None and mail.can_correct else None
     if mail is None:
         abort(404)  # also when it exists: that it does is nobody else's business
+    return mail
+
+
+def render_mail(mail: MailView, translated: object = None) -> str:
+    """Return the page of one mail; `translated` is what came of translating it, where somebody asked for that."""
+    with room().database.reading() as session:
+        rules = rule_names(session)
+        choices = offer_choices(session) if mail.can_correct else None
     marks = describe_marks(mail.row, {correction.field for correction in mail.corrections})
-    return render_template("arrivals/show.html", mail=mail, marks=marks, rules=rules, choices=choices)
+    return render_template(
+        "arrivals/show.html",
+        mail=mail,
+        marks=marks,
+        rules=rules,
+        choices=choices,
+        translated=translated,
+        can_translate=room().translator is not None,
+    )
 
 
 def _wish() -> Wish:

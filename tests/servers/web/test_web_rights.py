@@ -21,6 +21,7 @@ EXPECTED = {
     ("sign_in.show", "GET"): (200, 200),
     ("sign_in.use", "POST"): (410, 410),
     ("sign_in.out", "POST"): (401, 303),
+    ("translation.show", "POST"): (401, 404),
     ("static", "GET"): (200, 200),
 }
 SECRET = "Secret price list"
