@@ -208,12 +208,15 @@ def _is_bounce(message: Message, signs: frozenset[str], text: str, *, is_robot: 
     """Only a server's words count: a person may write about a bounce, or answer one."""
     if is_robot:
         return not reads_like_bait(message)
-    if "bounce-first" not in signs and not _is_machine(message):
-        return False
     # "Undelivered cartons" is a buyer's complaint: what did not arrive must be a mail.
     told = _TEXT_SIGNS.found(f"{message.subject}\n{text[:_NOTICE_CHARS]}")
+    if "question" in told:
+        return False
     is_mail = "status" in told or ("message" in told and "address" in told)
-    return is_mail and "question" not in told and not reads_like_bait(message)
+    if "bounce-first" not in signs and not _is_machine(message):
+        # "Letter not delivered": without a "Re:" and with the server's reason.
+        is_mail = "status" in told and not message.in_reply_to and ":" not in message.subject[:5]
+    return is_mail and not reads_like_bait(message)
 
 
 def _carries_calendar(message: Message) -> bool:

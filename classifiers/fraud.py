@@ -101,8 +101,9 @@ def find_bait(subject: str, text: str) -> tuple[str, ...]:
 
 
 def reads_like_bait(message: Message) -> bool:
-    """Would a machine's notice that reads so rather be a swindler's?"""
-    return read_fraud(message).score >= _BAIT
+    """Would a machine's notice that reads so rather be a swindler's?  A brand in its domain alone is a partner's as well."""
+    fraud = read_fraud(message)
+    return fraud.score >= _BAIT and fraud.signs != ("wears-a-brand",)
 
 
 def _worn_names(message: Message) -> list[str]:
