@@ -69,6 +69,16 @@ COUNTRY_EVIDENCE: Mapping[str, LazyString] = {
     "time-zone": lazy_gettext("time zone"),
     "language-and-zone": lazy_gettext("language together with the time zone"),
     "ip": lazy_gettext("network of the sender"),
+    "national-phone": lazy_gettext("telephone number in national writing"),
+    "tax-number": lazy_gettext("tax number"),
+    "postal-code": lazy_gettext("postal code"),
+    "town": lazy_gettext("town in the signature"),
+    "town-of-name": lazy_gettext("town beside the name"),
+    "here": lazy_gettext("the writer says where he is"),
+    "domain-name": lazy_gettext("words of the domain"),
+    "variety": lazy_gettext("turns of phrase of a country"),
+    "clock": lazy_gettext("the sender's clock"),
+    "program": lazy_gettext("the sender's mail program"),
 }
 
 WARNINGS: Mapping[str, LazyString] = {

@@ -9,9 +9,10 @@ import pytest
 from flask import Flask
 
 from admin_web.languages import LANGUAGES
-from admin_web.reasons import COUNTRY_EVIDENCE, explain_reason, explain_warning
+from admin_web.reasons import COUNTRY_EVIDENCE, advise, explain_reason, explain_warning
 from tradepost.analysis import load_analyst
 from tradepost.mime_reading import parse_message
+from tradepost.suspicion import WEIGHTS
 from tradepost.verdict import Labels
 
 LETTERS = Path(__file__).parents[2] / "mail"
@@ -38,6 +39,13 @@ def test_no_reason_is_shown_by_its_bare_name(app: Flask, labels: tuple[Labels, .
         bare += [name for name in warnings if explain_warning(name) == name]
         bare += [name for both in countries for name in both.split("+") if name not in COUNTRY_EVIDENCE]
     assert sorted(bare) == []
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_every_sign_of_fraud_is_a_sentence_and_grave_ones_say_what_to_do(app: Flask, name: str) -> None:
+    with app.test_request_context():
+        assert explain_warning(name) != name
+        assert advise({name}) or WEIGHTS[name] < 0.5
 
 
 def test_a_rule_without_a_name_shows_its_id(app: Flask) -> None:
