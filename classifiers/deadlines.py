@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dates in a text that are near the day it was sent: what is due within hours, and what within days."""
+"""Days and hours in a text that are near the time it was sent: what is due within hours, and what within days."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from itertools import islice
 
 from classifiers.tables import Match, any_of, linear, read_table
@@ -18,6 +18,15 @@ _DATE = linear(
     rf"|({_MONTH})\pL{{0,8}}\.?[ ](\d{{1,2}})(?:st|nd|rd|th)?"
     r")(?:$|[^\d./-]|[.,]?$|[.,]?\s)"
 )
+_NOON = any_of(read_table("priority")["noon"])
+_CLOCK = linear(
+    r"(?i)(?:^|[^\d.,:+-])(?:([01]?\d|2[0-3])[:：.h]([0-5]\d)(?:[^\d.:%]|$)"  # 15:30, 9.45, 14h00
+    r"|([01]?\d|2[0-3]) ?(?:(?:uhr|h|hrs|giờ|jam|год)(?:[^\pL]|$)|[時时点點시]|น\.)"
+    r"|(1[0-2]|\d) ?(am|pm|a\.m|p\.m)"
+    rf"|({_NOON}))"
+)
+_OWN_ZONE = timezone(timedelta(hours=8))  # the exporter's: writers name his hours too
+_SOON_HOURS = 9.0
 _MAX_CHARS = 2_000
 _MAX_DATES = 12
 _HOURS, _DAYS = 1, 5  # days ahead
@@ -32,6 +41,30 @@ def near_dates(text: str, sent: datetime | None) -> str | None:
     if not ahead:
         return None
     return "due-hours" if min(ahead) <= _HOURS else "due-days"
+
+
+def near_hours(text: str, sent: datetime | None) -> str | None:
+    """Return "due-clock" when a text names an hour that comes soon after it was sent, in its own zone or China's."""
+    if sent is None:
+        return None
+    times = [sent] if sent.tzinfo is None else [sent, sent.astimezone(_OWN_ZONE)]
+    now = [when.hour + when.minute / 60 for when in times]
+    for match in islice(_CLOCK.finditer(text[:_MAX_CHARS]), _MAX_DATES):
+        hour = _hour(match)
+        if any(0.0 < (hour - moment) % 24 <= _SOON_HOURS for moment in now):
+            return "due-clock"
+    return None
+
+
+def _hour(match: Match) -> float:
+    hour, minute, whole, twelve, half, _ = (match.group(number) for number in range(1, 7))
+    if hour:
+        return int(hour) + int(minute) / 60
+    if whole:
+        return float(whole)
+    if twelve:
+        return float(int(twelve) % 12 + (12 if half[0] in "pP" else 0))
+    return 12.0
 
 
 def _days_ahead(text: str, today: date) -> list[int]:

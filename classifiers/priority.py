@@ -8,7 +8,7 @@ the words with the signs of haste, harm and deadlines, and signs that stand toge
 from dataclasses import dataclass
 from datetime import datetime
 
-from classifiers.deadlines import near_dates
+from classifiers.deadlines import near_dates, near_hours
 from classifiers.linear_model import Opinion
 from classifiers.tables import PatternSet, any_of, read_table
 from tradepost.verdict import BUSINESS_CATEGORIES, Priority
@@ -56,9 +56,7 @@ def find_signs(subject: str, text: str, sent: datetime | None = None) -> frozens
     """
     words = f"{subject}\n{text[:_MAX_CHARS]}"
     signs = _SIGNS.found(words)
-    due = near_dates(words, sent)
-    if due is not None:
-        signs |= {due}
+    signs |= {due for due in (near_dates(words, sent), near_hours(words, sent)) if due is not None}
     if "urgent" in signs and "urgent" in _SIGNS.found(subject):
         return signs | {"subject-urgent"}
     return signs

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from classifiers.deadlines import near_dates
+from classifiers.deadlines import near_dates, near_hours
 
 SENT = datetime.fromisoformat("2026-09-17T10:00:00+02:00")
 
@@ -48,3 +48,28 @@ def test_many_numbers_take_no_time() -> None:
     near_dates("1/2 " * 10_000 + "Sept " * 10_000, SENT)
 
     assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("Das Portal macht um 12:30 zu", "due-clock"),
+        ("截关 18:00", "due-clock"),
+        ("до полудня ждём", "due-clock"),
+        ("call before 3 pm", "due-clock"),
+        ("bis 15 Uhr", "due-clock"),
+        ("17時までに", "due-clock"),
+        ("yesterday at 09:15", None),
+        ("6:7:8 ratio, 1.45 EUR", None),
+        ("", None),
+    ],
+)
+def test_near_hours_are_deadlines(text: str, due: str | None) -> None:
+    assert near_hours(text, SENT) == due
+
+
+def test_an_hour_of_the_exporter_counts_too() -> None:
+    sent = datetime.fromisoformat("2026-09-17T22:00:00-05:00")  # 11:00 in China
+
+    assert near_hours("your cut-off is 15:30", sent) == "due-clock"
+    assert near_hours("your cut-off is 15:30", datetime.fromisoformat("2026-09-17T22:00:00+08:00")) is None
