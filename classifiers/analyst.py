@@ -9,13 +9,14 @@ from classifiers.deciding import decide_category
 from classifiers.entities import letter_of, read_entities
 from classifiers.features import count_features
 from classifiers.language import LanguageReader
-from classifiers.linear_model import Models, Weighed, feature_scheme, load_models
+from classifiers.linear_model import Models, Opinion, Weighed, feature_scheme, load_models
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.reading import Reading, read_letter
 from classifiers.site_model import SiteFolder, SiteFollower
 from classifiers.tables import read_table
 from tradepost.analysis import Extract
+from tradepost.heap import give_back
 from tradepost.message import Message
 from tradepost.verdict import Labels
 
@@ -56,7 +57,8 @@ class TradeAnalyst:
         language = self._languages.read(words, message.subject)
         weighed = _weigh(models, message, words)
         decision = decide_category(message, automation, models.category(weighed))
-        signs = find_signs(message.subject, words)
+        is_automatic = decision.category == "automatic" and (automation.is_automatic or automation.is_robot_sender)
+        signs = find_signs(message.subject, words, message.date)
         more = models.weigh(priority_features(decision.category, signs))
         opinion = models.priority(weighed.plus(more))
         urgency = read_priority(decision.category, signs, opinion)
@@ -71,13 +73,18 @@ class TradeAnalyst:
             language=language,
             country=origin.country,
             country_evidence=origin.evidence,
-            is_automatic=automation.is_automatic,
-            automatic_reason=automation.reason if automation.is_automatic else None,
+            is_automatic=is_automatic,
+            automatic_reason=(automation.reason or "robot-address") if is_automatic else None,
             warnings=decision.fraud.signs,
             warning_score=decision.fraud.score,
             reasons=(*decision.reasons, urgency.reason),
             model=models.version,
         )
+
+    def opinion(self, message: Message, words: str) -> Opinion:
+        """Return what the model says of a mail whose words that count those are, before any evidence."""
+        models = self._models
+        return models.category(_weigh(models, message, words))
 
     def extract(self, message: Message, labels: Labels | None = None) -> Extract:
         """Return what the worker needs: new text, signature, first entities.
@@ -131,6 +138,7 @@ def load(site: Path | None = None) -> TradeAnalyst:
     analyst = TradeAnalyst(load_models(), LanguageReader(), follower)
     analyst.refresh()
     _warm(analyst)
+    give_back()
     return analyst
 
 

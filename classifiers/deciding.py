@@ -15,6 +15,8 @@ from classifiers.tables import linear
 from tradepost.message import Message
 from tradepost.verdict import BUSINESS_CATEGORIES
 
+_WORDS_ALONE = frozenset({"system-notice", "robot-words"})  # reasons to call a mail automatic that anybody can write
+_SURE = 0.6
 _UNSURE = 0.16  # below it the model knows nothing: the mail is "other", a person decides
 _REPLY = linear(
     r"(?i)^\s*(?:re|aw|sv|antw|res|rif|odp|ynt|ref|回复|回覆|答复|答覆|返信|답장|회신|tr|wg|fwd?|转发|轉寄|отв|на|fw)\s*(?:\[\d+\])?\s*[:：]"
@@ -57,7 +59,9 @@ def decide_category(message: Message, automation: Automation, opinion: Opinion) 
     """Weigh evidence; an automatic mail is automatic whatever its words say."""
     fraud = read_fraud(message, is_relay=automation.is_relay, is_list=automation.is_list)
     if automation.is_automatic:
-        return Decision("automatic", 0.97, (automation.reason or "automatic",), fraud)
+        # Phishing dresses as a notice; of a bounce or an absence note the headers and subjects tell.
+        if not (automation.reason in _WORDS_ALONE and opinion.label == "spam" and opinion.confidence > _SURE):
+            return Decision("automatic", 0.97, (automation.reason or "automatic",), fraud)
     odds = dict(opinion.ranked)
     reasons: list[str] = []
 

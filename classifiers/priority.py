@@ -16,10 +16,10 @@ from tradepost.verdict import BUSINESS_CATEGORIES, Priority
 _TABLE = read_table("priority")
 _MAX_CHARS = 2_000
 # Shares of the model's opinion.  A missed hour costs more than a look too many.
-_URGENT_ALONE = 0.3
-_URGENT_WITH_SIGNS = 0.2
-_HIGH = 0.42
-_LOW = 0.6
+_URGENT_ALONE = 0.42
+_URGENT_WITH_SIGNS = 0.22
+_HIGH = 0.5
+_LOW = 0.5
 
 
 def _pattern(words: list[str]) -> str:
@@ -86,9 +86,9 @@ def read_priority(category: str, signs: frozenset[str], opinion: Opinion) -> Urg
 
 
 def _urgent_by_signs(signs: frozenset[str]) -> str | None:
-    if "harm" in signs and ("soon" in signs or "clock" in signs):
+    if "harm" in signs and signs & {"soon", "due-clock", "due-hours"}:
         return "loss-within-hours"
-    if "urgent" in signs and "soon" in signs:
+    if signs & {"urgent", "due-clock"} and signs & {"soon", "due-hours"}:
         return "deadline-within-hours"
     return "subject-urgent" if "subject-urgent" in signs else None
 
@@ -98,4 +98,6 @@ def _named_intent(category: str, signs: frozenset[str]) -> str:
         return "angry-customer"
     if "intent" in signs:
         return "purchase-intent"
+    if "chasing" in signs:
+        return "asks-again"
     return "asks-for-speed" if "urgent" in signs else "model-high"

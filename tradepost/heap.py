@@ -26,3 +26,10 @@ def keep_heap_flat() -> None:
         # Named, they stay as they are; else each large block that is freed raises them.
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, as after loading tables: what was read on the way stays with the process else."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
