@@ -48,7 +48,8 @@ def test_spacy_says_what_the_milter_says(tasks: tuple[Task, Task]) -> None:
     nlp = spacy.load(str(folder))
     temperatures = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["temperatures"]
     loaded = load_models()
-    models = Models(*(replace(model, meanings=None) for model in (loaded._category, loaded._priority)), loaded.version)
+    category, priority = replace(loaded._category, meanings=None), replace(loaded._priority, meanings=None)
+    models = Models(category, priority, loaded.version)
     pipes: list[Any] = [nlp.get_pipe(task.name) for task in tasks]
     for row in tasks[0].rows[::40]:
         doc = Doc(nlp.vocab, words=["letter"])
