@@ -2,8 +2,11 @@
 """Our own words in the person's language: categories, priorities, kinds, countries, languages."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask_babel import LazyString, get_locale, lazy_gettext
+
+from admin_web.quantities import render_number
 
 LABELS: Mapping[str, LazyString] = {
     "inquiry": lazy_gettext("inquiry"),
@@ -53,6 +56,16 @@ ENTITIES: Mapping[str, LazyString] = {
     "target_price": lazy_gettext("Target price"),
     "currency": lazy_gettext("Currency"),
     "incoterm": lazy_gettext("Incoterm"),
+    "title": lazy_gettext("Title"),
+    "phones": lazy_gettext("Phones"),
+    "address": lazy_gettext("Postal address"),
+    "website": lazy_gettext("Website"),
+    "social": lazy_gettext("Messengers"),
+    "products": lazy_gettext("All goods"),
+    "incoterm_place": lazy_gettext("Place of the Incoterm"),
+    "needed_by": lazy_gettext("Needed by"),
+    "payment_term": lazy_gettext("Term of payment"),
+    "references": lazy_gettext("References"),
 }
 
 
@@ -64,6 +77,23 @@ def render_label(value: str | None) -> str:
 def render_entity(name: str) -> str:
     """Return the name of something found in a text."""
     return str(ENTITIES.get(name, name))
+
+
+def render_fact(value: object) -> str:
+    """Return something found in a text as one line: a word, a number, or a list of goods, numbers, accounts."""
+    if isinstance(value, list):
+        return "; ".join(map(render_fact, value))
+    if isinstance(value, dict):
+        return " ".join(render_fact(part) for part in value.values() if part is not None)
+    return render_number(value) if isinstance(value, int | float) else str(value)
+
+
+def list_facts(entities: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and line of each thing found in a text; where each stands is for programs, one product is said already."""
+    shown = {name: value for name, value in entities.items() if name != "spans" and value not in (None, "", [])}
+    if len(shown.get("products", ())) == 1:
+        del shown["products"]
+    return [(render_entity(name), render_fact(value)) for name, value in shown.items()]
 
 
 def render_country(code: str | None) -> str:

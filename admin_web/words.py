@@ -7,7 +7,7 @@ from flask import Flask
 from flask_babel import LazyString, lazy_gettext
 
 from admin_web.hostile import TEXT_LIMIT, render_hostile, render_line
-from admin_web.labels import render_country, render_entity, render_label, render_language
+from admin_web.labels import list_facts, render_country, render_label, render_language
 from admin_web.marks import Decider, list_reasons
 from admin_web.quantities import render_age, render_number, render_octets, render_stamp
 from admin_web.reasons import advise, explain_country, explain_reason, explain_warning
@@ -40,6 +40,6 @@ def install_words(app: Flask) -> None:
         alarming=is_alarming,
         country_evidence=explain_country,
         reason_names=list_reasons,
-        entity=render_entity,
+        facts=list_facts,
     )
     app.jinja_env.globals.update(deciders=DECIDERS, text_limit=TEXT_LIMIT)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The loaded classifier that milter, worker and command line share."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,15 +103,8 @@ class TradeAnalyst:
             new_text=split.new_text,
             rest="\n".join(text for text in (split.rest, message.text[_WORKER_MAX_CHARS:]) if text),
             signature=split.signature,
-            person=found.person,
-            company=found.company,
             phone=reading.phone(country, language),
-            product=found.product,
-            quantity=found.quantity,
-            unit=found.unit,
-            target_price=found.target_price,
-            currency=found.currency,
-            incoterm=found.incoterm,
+            **{field.name: getattr(found, field.name) for field in fields(found)},
         )
 
     def _judge(self, message: Message, reading: Reading) -> tuple[str, str | None, str | None]:

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -28,6 +28,8 @@ from tradepost.verdict import Labels
 
 _PROGRESS_FROM_FILES = 20
 _PIPED_COLUMNS = 200  # a file has no width
+_PLAIN_FACTS = ("title", "address", "website", "incoterm_place", "needed_by", "payment_term")
+_LISTED_FACTS = ("phones", "social", "products", "references", "spans")
 
 
 _NO_MESSAGE, _NO_LABELS, _NO_EXTRACT = Message(), Labels(), Extract()
@@ -75,6 +77,8 @@ class Result:
             "target_price": extract.target_price,
             "currency": extract.currency,
             "incoterm": extract.incoterm,
+            **{name: getattr(extract, name) for name in _PLAIN_FACTS},
+            **{name: [asdict(item) for item in getattr(extract, name)] for name in _LISTED_FACTS},
             "attachments": [
                 {"filename": part.filename, "content_type": part.content_type, "bytes": part.octets}
                 for part in message.attachments

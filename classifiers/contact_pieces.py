@@ -25,6 +25,7 @@ _MAX_LINE_CHARS = 160
 _MAX_PIECE_CHARS = 70
 _MAX_PIECES = 90
 _MAX_UNSPACED_TOKENS = 4
+_MAX_PLACE_WORDS = 3
 _TAIL_CHARS = 60
 _HEAD_CHARS = 240
 _TEXT_CHARS = 3_000
@@ -93,14 +94,13 @@ _LABEL = re.compile(
 )
 _TOKEN_GAP = re.compile(r"[ \u3000\u00a0]+")
 _SCRIPTS = (
-    ("han", re.compile("[\u3400-\u9fff]")),
-    ("kana", re.compile("[\u3040-\u30ff]")),
-    ("hangul", re.compile("[\uac00-\ud7a3]")),
-    ("thai", re.compile("[\u0e00-\u0e7f]")),
-    ("cyrillic", re.compile("[\u0400-\u04ff]")),
-    ("arabic", re.compile("[\u0600-\u06ff]")),
-    ("hindi", re.compile("[\u0900-\u097f]")),
-    ("latin", re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff\u0370-\u03ff]")),
+    ("han", "\u3400", "\u9fff"),
+    ("kana", "\u3040", "\u30ff"),
+    ("hangul", "\uac00", "\ud7a3"),
+    ("thai", "\u0e00", "\u0e7f"),
+    ("cyrillic", "\u0400", "\u04ff"),
+    ("arabic", "\u0600", "\u06ff"),
+    ("hindi", "\u0900", "\u097f"),
 )
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7a3]")
 _LATIN_RUN = re.compile(
@@ -192,7 +192,8 @@ def find_pieces(writer: Address, contact: str, new_text: str, *, is_automatic: b
         if index + 1 < len(lines) and "title" in shape_of(lines[index + 1][1].strip(_TRIM)[:_MAX_PIECE_CHARS]):
             more.append("title-below")
         _add_line(found, line, "contact", start, index, len(lines), mailbox, tuple(more))
-    _add_tail(found, new_text, mailbox, has_contact=bool(lines))
+    if not lines:
+        _add_tail(found, new_text, mailbox)
     _add_head(found, new_text, mailbox)
     if is_automatic:
         _add_names_in_text(found, new_text, mailbox)
@@ -369,7 +370,7 @@ def _without_politeness(text: str) -> tuple[str, int]:
     return text if text[-1:] == "." else text.strip(_TRIM), cut
 
 
-def _add_tail(found: list[Piece], new_text: str, mailbox: _Mailbox, *, has_contact: bool) -> None:
+def _add_tail(found: list[Piece], new_text: str, mailbox: _Mailbox) -> None:
     """Add the letter's last lines, where they are short."""
     lines = new_text.rstrip().rsplit("\n", 3)[1:]
     position = len(new_text.rstrip())
@@ -380,7 +381,7 @@ def _add_tail(found: list[Piece], new_text: str, mailbox: _Mailbox, *, has_conta
             break
         if text and len(text) <= _TAIL_CHARS and not is_closing(text):
             blank = position >= 2 and not new_text[: position - 1].rsplit("\n", 1)[-1].strip()
-            more = (f"back={back}", *(("contact-below",) if has_contact else ()), *(("blank-above",) if blank else ()))
+            more = (f"back={back}", *(("blank-above",) if blank else ()))
             _add_line(found, line, "tail", position, back, len(lines), mailbox, more)
         position -= 1
 
@@ -499,7 +500,7 @@ def shape_of(text: str) -> frozenset[str]:
     features = set(_SHAPES.found(text))
     words = text.split()
     lowered = [word.strip(_TRIM).lower() for word in words]
-    script = next((name for name, pattern in _SCRIPTS if pattern.search(text)), "none")
+    script = _script(text)
     features.add(f"script={script}")
     features.add(f"{script}-words={min(len(words), 6)}")
     if script in ("han", "kana", "hangul", "thai"):
@@ -522,11 +523,21 @@ def shape_of(text: str) -> frozenset[str]:
     if any(len(word) == 2 and word[1] == "." for word in words):
         features.add("initial")
     features.update(_family_names(text, script, lowered))
-    if next(countries_of_places(text), None) is not None:
-        features.add("place")
-    elif next(countries_of_towns(text), None) is not None:
-        features.add("town")
+    if len(words) <= _MAX_PLACE_WORDS and features.isdisjoint(("legal", "title")):
+        if next(countries_of_places(text), None) is not None:
+            features.add("place")
+        elif next(countries_of_towns(text), None) is not None:
+            features.add("town")
     return frozenset(features)
+
+
+def _script(text: str) -> str:
+    """Return the script of a piece; of several the one that says more of who writes."""
+    if not text.isascii() and max(text) >= "\u0400":
+        for name, first, last in _SCRIPTS:
+            if any(first <= char <= last for char in text):
+                return name
+    return "latin" if any(char.isalpha() for char in text) else "none"
 
 
 def _family_names(text: str, script: str, words: list[str]) -> Iterator[str]:

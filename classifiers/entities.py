@@ -1,26 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """First facts of a letter: who writes, for which company, about what, how much, at which price and terms."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
+from classifiers.contact_details import (
+    Detail,
+    find_address,
+    find_numbers_by_kind,
+    find_social,
+    find_title,
+    find_website,
+)
+from classifiers.contact_pieces import Piece
+from classifiers.goods import list_goods
 from classifiers.money import Money, find_money, spoken_currency
 from classifiers.numbers import Number, find_numbers, plain_figures
 from classifiers.prices import Price, choose_price, price_candidates
 from classifiers.products import Product, choose_product, product_candidates
 from classifiers.quantities import Quantity, choose_quantity, quantity_candidates
 from classifiers.reading import Reading
+from classifiers.references import Found, find_references
+from classifiers.spans import span_in_text, span_of_piece
 from classifiers.splitting import MAX_CHARS
-from classifiers.tables import linear
+from classifiers.terms import Term, find_incoterm, find_needed_by, find_payment_term, find_place
 from classifiers.writers import Signer, choose_company, choose_person, company_candidates, person_candidates
+from tradepost.facts import Account, Goods, Reference, Source, Span
 from tradepost.message import Address, Message
 from tradepost.verdict import BUSINESS_CATEGORIES
-
-_INCOTERM = linear(
-    r"(?:^|[^A-Za-z])(EXW|FCA|FAS|FOB|CFR|CNF|C&F|CIF|CPT|CIP|DAP|DPU|DAT|DDP|DDU|exw|fob|cif|ddp|cfr|dap|Fob|Cif|Ddp)"
-    r"(?:$|[^A-Za-z])"
-)
-_INCOTERM_NAMES = {"CNF": "CFR", "C&F": "CFR"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Letter:
     is_automatic: bool = False
     is_robot: bool = False
     is_business: bool = False
+    is_form: bool = False
+    written: date | None = None
 
     @property
     def signer(self) -> Signer:
@@ -63,6 +74,34 @@ class Letter:
         """The amounts of money in the text."""
         return find_money(self.text, self.numbers, self.country)
 
+    @cached_property
+    def references(self) -> list[Found]:
+        """The numbers of papers in the text."""
+        return find_references(self.text)
+
+    @cached_property
+    def _counted(self) -> list[Quantity]:
+        taken = [(money.start, money.end) for money in self.money]
+        taken += [(reference.start, reference.end) for reference in self.references]
+        return quantity_candidates(self.text, self.numbers, taken, head=self.head)
+
+    @cached_property
+    def goods(self) -> list[tuple[Quantity, Goods]]:
+        """The items of a list of goods, with the quantity of each."""
+        return list_goods(self.text, self.head, self._counted, self.money)
+
+    @cached_property
+    def quantities(self) -> list[Quantity]:
+        """The numbers of the text that may count goods."""
+        if not self.goods:
+            return self._counted
+        listed = {quantity.start: min(order, 1) for order, (quantity, _) in enumerate(self.goods)}
+        names = ("listed-first", "listed-later", "beside-a-list")
+        return [
+            replace(counted, features=(*counted.features, names[listed.get(counted.start, 2)]))
+            for counted in self._counted
+        ]
+
 
 def letter_of(
     message: Message, reading: Reading, *, category: str | None, language: str | None, country: str | None
@@ -84,61 +123,152 @@ def letter_of(
         # The subject of a platform is the platform's, and that of money and freight names no product.
         is_business=not automation.is_relay and category in BUSINESS_CATEGORIES - {"payment", "logistics"},
         is_robot=automation.is_robot_sender and not automation.is_relay,
+        is_form=automation.is_relay,
+        written=message.date.date() if message.date else None,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Entities:
-    """What the letter says; None where it doesn't."""
+    """What the letter says; None where it doesn't.  The names are those of `tradepost.analysis.Extract`."""
 
     person: str | None = None
     company: str | None = None
+    title: str | None = None
+    phones: tuple[Account, ...] = ()
+    address: str | None = None
+    website: str | None = None
+    social: tuple[Account, ...] = ()
     product: str | None = None
     quantity: float | None = None
     unit: str | None = None
     target_price: float | None = None
     currency: str | None = None
+    products: tuple[Goods, ...] = ()
     incoterm: str | None = None
+    incoterm_place: str | None = None
+    needed_by: str | None = None
+    payment_term: str | None = None
+    references: tuple[Reference, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 def read_entities(letter: Letter) -> Entities:
-    """Read the facts.  Of a robot's letter only the company; of an absence note only who is absent."""
+    """Read the facts.  Of a robot's letter only the company and numbers of papers; of an absence note who is absent too."""
     signer = letter.signer
     pieces = person_candidates(signer)
     who = choose_person(signer, pieces)
     whose = choose_company(signer, company_candidates(pieces, who))
-    company = whose.text if whose else None
+    papers = Entities(
+        company=whose.text if whose else None,
+        references=tuple(Reference(found.kind, found.number) for found in letter.references),
+        spans=(
+            *_name_spans(letter, (("company", whose),)),
+            *(span_in_text("references", found.start, found.end, letter.head) for found in letter.references),
+        ),
+    )
     if letter.is_robot:
-        return Entities(company=company)
-    person = who.text if who else None
+        return papers
+    named = replace(
+        papers,
+        person=who.text if who else None,
+        spans=(*_name_spans(letter, (("person", who),)), *papers.spans),
+    )
     if letter.is_automatic:
-        return Entities(person=person, company=company)
-    none = none_features(letter)
-    quantity = choose_quantity(quantities_of(letter), none)
-    price = choose_price(prices_of(letter), none)
-    product = choose_product(products_of(letter), none, is_business=letter.is_business)
-    term = _INCOTERM.search(letter.text)
-    name = term.group(1).upper() if term else None
-    return Entities(
-        person=person,
-        company=company,
-        product=product.text if product else None,
-        quantity=quantity.value if quantity else None,
-        unit=(quantity.unit or "pcs") if quantity else None,
-        target_price=price.value if price else None,
-        currency=price.currency
-        if price and price.currency
-        else letter.money[0].currency
-        if letter.money
-        else spoken_currency(letter.text, letter.country),
-        incoterm=_INCOTERM_NAMES.get(name, name) if name else None,
+        return named
+    return _with_goods(letter, _with_terms(letter, _with_contact(letter, named, [one for one in (who, whose) if one])))
+
+
+def _name_spans(letter: Letter, names: Iterable[tuple[str, Piece | None]]) -> Iterator[Span]:
+    for fact, piece in names:
+        if piece is not None:
+            shown = {"from": letter.writer.name, "contact": letter.contact}.get(piece.source, letter.new_text)
+            span = span_of_piece(fact, piece, _contact_source(letter), shown)
+            if span is not None:
+                yield span
+
+
+def _contact_source(letter: Letter) -> Source:
+    return "form" if letter.is_form else "signature"
+
+
+def _with_contact(letter: Letter, found: Entities, names: list[Piece]) -> Entities:
+    """Add what the contact block says beside names."""
+    contact = letter.contact
+    if not contact.strip():
+        return found
+    title, address = find_title(contact, names), find_address(contact, names)
+    website = find_website(contact, letter.writer.address.rpartition("@")[2])
+    phones, social = find_numbers_by_kind(contact, letter.country), find_social(contact)
+    lists: tuple[tuple[str, list[Detail]], ...] = (
+        ("title", [title] if title else []),
+        ("phones", phones),
+        ("address", [address] if address else []),
+        ("website", [website] if website else []),
+        ("social", social),
+    )
+    source = _contact_source(letter)
+    return replace(
+        found,
+        title=title.value if title else None,
+        phones=tuple(Account(one.kind, one.value) for one in phones),
+        address=address.value if address else None,
+        website=website.value if website else None,
+        social=tuple(Account(one.kind, one.value) for one in social),
+        spans=(*found.spans, *(Span(fact, source, one.start, one.end) for fact, details in lists for one in details)),
     )
 
 
-def quantities_of(letter: Letter) -> list[Quantity]:
-    """Return the numbers of the letter that may count goods."""
-    taken = [(money.start, money.end) for money in letter.money]
-    return quantity_candidates(letter.text, letter.numbers, taken, head=letter.head)
+def _with_terms(letter: Letter, found: Entities) -> Entities:
+    """Add Incoterm and place, the day by which goods are needed, the term of payment."""
+    text = letter.text
+    incoterm = find_incoterm(text)
+    terms: dict[str, Term | None] = {
+        "incoterm": incoterm,
+        "incoterm_place": find_place(text, incoterm) if incoterm else None,
+        "needed_by": find_needed_by(text, letter.written),
+        "payment_term": find_payment_term(text),
+    }
+    spans = (span_in_text(fact, term.start, term.end, letter.head) for fact, term in terms.items() if term)
+    return replace(
+        found,
+        **{fact: term.value if term else None for fact, term in terms.items()},  # type: ignore[arg-type]
+        spans=(*found.spans, *spans),
+    )
+
+
+def _with_goods(letter: Letter, found: Entities) -> Entities:
+    """Add product, quantity and price: those that the letter is about, and all of a list."""
+    none = none_features(letter)
+    quantity = choose_quantity(letter.quantities, none)
+    price = choose_price(prices_of(letter), none)
+    product = choose_product(products_of(letter), none, is_business=letter.is_business)
+    currency = next((money for money in letter.money if price is None or money.start == price.start), None)
+    code = currency.currency if currency else letter.money[0].currency if letter.money else None
+    first = Goods(
+        product.text if product else None,
+        quantity.value if quantity else None,
+        (quantity.unit or "pcs") if quantity else None,
+        price.value if price else None,
+        code or spoken_currency(letter.text, letter.country),
+    )
+    others = [goods for counted, goods in letter.goods if quantity is not None and counted.start != quantity.start]
+    places: dict[str, tuple[int, int] | None] = {
+        "product": (product.start, product.start + len(product.text)) if product else None,
+        "quantity": (quantity.start, quantity.end) if quantity else None,
+        "target_price": (price.start, price.end) if price else None,
+        "currency": (currency.start, currency.end) if currency else None,
+    }
+    return replace(
+        found,
+        product=first.product,
+        quantity=first.quantity,
+        unit=first.unit,
+        target_price=first.target_price,
+        currency=first.currency,
+        products=(first, *others) if first.product or first.quantity is not None else (),
+        spans=(*found.spans, *(span_in_text(fact, *place, letter.head) for fact, place in places.items() if place)),
+    )
 
 
 def prices_of(letter: Letter) -> list[Price]:
@@ -148,7 +278,7 @@ def prices_of(letter: Letter) -> list[Price]:
 
 def products_of(letter: Letter) -> list[Product]:
     """Return the phrases of the letter that may name the product."""
-    return product_candidates(letter.text, letter.head, quantities_of(letter), letter.language)
+    return product_candidates(letter.text, letter.head, letter.quantities, letter.language, letter.goods)
 
 
 def none_features(letter: Letter) -> tuple[str, ...]:

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import islice
+from itertools import chain, islice
 
 from classifiers.numbers import WORD
 from classifiers.quantities import Quantity
 from classifiers.ranking import Chooser, Features
 from classifiers.tables import any_of, linear, read_table
 from classifiers.units import unit_of
+from tradepost.facts import Goods
 
-_MAX_CANDIDATES = 60
+_MAX_CANDIDATES = 14
 _MAX_SUBJECT_CHARS = 160
-_MAXPHRASE_WORDS = 4
-_TEXT_CHARS = 400
+_MAX_PHRASE_WORDS = 4
+_TEXT_CHARS = 140
 _MAX_PHRASE_CHARS, _MAX_ASIAN_CHARS = 50, 14
 _MAX_QUANTITIES = 4
 _CUE = linear(
@@ -39,6 +40,7 @@ _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u9fff]")
 _ASIAN_PHRASE = re.compile(
     r"[^\s的了在要是有能和跟与及或就都也被把给從从到这這那哪吗呢吧啊,，。、：:；;！!？?（）()「」\d一二三两四五六七八九十がはをにでとのもやへまで]{2,12}"
 )
+_OF = re.compile(r"[ ]?(?:(?:of|de|di|von|van|x|du|des|da|do|من|ของ)[ ]|d['’]|[的の]|×[ ]?)?", re.IGNORECASE)
 _ITEM_BEFORE = re.compile(
     r"(?:^|\n)[ \t]*(?:[-–—*•·]|\d{1,2}[.)、/])?[ \t]*([^\n:：–—=]{3,50}?)[ ]*(?:[-–—:：=,，]|x)[ ]*$"
 )
@@ -91,13 +93,22 @@ class Product:
     features: Features
 
 
-def product_candidates(text: str, head: int, quantities: Sequence[Quantity], language: str | None) -> list[Product]:
-    """Return the phrases that may name the product; the first `head` characters of the text are its subject."""
+def product_candidates(
+    text: str,
+    head: int,
+    quantities: Sequence[Quantity],
+    language: str | None,
+    items: Sequence[tuple[Quantity, Goods]] = (),
+) -> list[Product]:
+    """Return the phrases that may name the product; the first `head` characters of the text are its subject.
+
+    `items` are those of a list of goods, each with its quantity.
+    """
     common = common_words(language)
     lowered = text.lower()
     counted = {quantity.end: quantity for quantity in quantities}
     found: dict[tuple[int, int], Product] = {}
-    for source, start, end, more in _spans(text, head, quantities, common):
+    for source, start, end, more in chain(_listed(text, items), _spans(text, head, quantities, common)):
         if (start, end) in found or end - start > (
             _MAX_ASIAN_CHARS if _UNSPACED.match(text, start) else _MAX_PHRASE_CHARS
         ):
@@ -129,6 +140,18 @@ def _counted(text: str, start: int, end: int, counted: dict[int, Quantity]) -> l
     return []
 
 
+def _listed(text: str, items: Sequence[tuple[Quantity, Goods]]) -> Iterator[tuple[str, int, int, Features]]:
+    for nth, (quantity, goods) in enumerate(items[:3]):
+        name = goods.product or ""
+        start = text.rfind(name, 0, quantity.start)
+        start = start if start >= quantity.start - 120 else text.find(name, quantity.end)
+        if name and start >= 0:
+            yield "list", start, start + len(name), (f"nth-item={nth}",)
+            words = name.split(" ")
+            if len(words) > 3:
+                yield "list-part", start, start + len(" ".join(words[:3])), (f"nth-item={nth}",)
+
+
 def _spans(
     text: str, head: int, quantities: Sequence[Quantity], common: frozenset[str]
 ) -> Iterator[tuple[str, int, int, Features]]:
@@ -142,6 +165,7 @@ def _spans(
     yield from _subject_spans(text, subject_end, common)
     for nth, quantity in enumerate(quantities[:_MAX_QUANTITIES]):
         line = text[max(text.rfind("\n", 0, quantity.start), quantity.start - 70, 0) : quantity.start]
+        yield from _behind(text, quantity, nth)
         item = _ITEM_BEFORE.search(line)
         if item is not None:
             begin = quantity.start - len(line)
@@ -152,6 +176,26 @@ def _spans(
                 (f"nth-quantity={nth}", "unit" if quantity.unit else "no-unit"),
             )
     yield from _runs(text, head, min(len(text), head + _TEXT_CHARS), common, "text")
+
+
+def _behind(text: str, quantity: Quantity, nth: int) -> Iterator[tuple[str, int, int, Features]]:
+    """Yield what stands right behind a quantity, up to a small word: "200 pcs of water pumps for"."""
+    of = _OF.match(text, quantity.end)
+    start = of.end() if of else quantity.end
+    kind = "unit" if quantity.unit else "no-unit"
+    begin = end = -1
+    count = 0
+    for match in islice(PHRASE_WORD.finditer(text, start, start + 50), _MAX_PHRASE_WORDS):
+        gap = text[end if end >= 0 else start : match.start()]
+        if gap not in ("", " ", "-") or match[0].lower() in _ROUTINE or match[0].isupper() or match.end() == start + 50:
+            break
+        begin = match.start() if begin < 0 else begin
+        end = match.end()
+        count += 1
+        if count < 3:
+            yield "behind", begin, end, (f"nth-quantity={nth}", kind, f"behind-words={count}")
+    if count > 2:
+        yield "behind", begin, end, (f"nth-quantity={nth}", kind, "behind-whole")
 
 
 def _runs(
@@ -176,15 +220,13 @@ def _runs(
                 continue
         if run:
             more = (f"nth-run={min(nth, 6)}", f"run={min(len(run), 5)}")
-            if len(run) <= _MAXPHRASE_WORDS:
+            if len(run) <= _MAX_PHRASE_WORDS:
                 yield source, run[0].start(), run[-1].end(), more
             if len(run) > 1:
                 yield f"{source}-last", run[-1].start(), run[-1].end(), more
                 yield f"{source}-first", run[0].start(), run[0].end(), more
             if len(run) > 2:
-                yield f"{source}-last-two", run[-2].start(), run[-1].end(), more
                 yield f"{source}-first-two", run[0].start(), run[1].end(), more
-            # "seaux avec couvercle", "cartón de libros": two runs that a small word joins.
             nth += 1
         is_new = match is not None and match[0].lower() not in common and not match[0][0].isdigit()
         run = [match] if match is not None and is_new else []
@@ -234,12 +276,6 @@ def _features(text: str, lowered: str, start: int, end: int, head: int, common: 
         features.append("in-subject")
     if start < head and stem in lowered[head:]:
         features.append("in-text")
-    if _UNSPACED.match(phrase):
-        features += [f"signs={phrase[index : index + 2]}" for index in range(min(len(phrase) - 1, 6))]
-        features.append(f"end-sign={phrase[-1]}")
-    else:
-        features += [f"stem={word[:5]}" for word in words[:4] if len(word) > 3]
-        features.append(f"ending={words[-1][-3:]}")
     before = lowered[max(start - 14, 0) : start].split()
     if before:
         features.append(f"word-before={before[-1][-8:]}")

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from classifiers.numbers import WORD, Number
 from classifiers.ranking import Chooser, Features
-from classifiers.tables import read_table
+from classifiers.tables import PatternSet, any_of, read_table
 from classifiers.units import read_container, read_unit
 
 _TABLE = read_table("entities")
 _MONTHS = frozenset(_TABLE["months"])
 _MEASURES = frozenset(word.lower() for word in _TABLE["measures"])
-_CUES = tuple(sorted(_TABLE["quantity_cues"], key=len, reverse=True))
-_CUE = re.compile("|".join(re.escape(word) for word in _CUES), re.IGNORECASE)
-_REFERENCE = re.compile(
-    r"(?:no|nr|nº|n°|№|#|art|ref|po|pi|p/o|inv|invoice|model|mod|type|typ|code|item|pos|lot|lote|batch|charge|order|auftrag|pedido|bestellung|"
-    r"zakaz|заказ\w*|счет\w*|sipariş|zip|plz|hs|iso|en|din|ral|size|gr|version|ver|v|rev|page|seite|room|halle|stand|booth|bay|ip|rule|art\.? ?nr)"
-    r"[.:# ]{0,3}$",
-    re.IGNORECASE,
+_BEFORE = PatternSet(
+    {
+        "cue": rf"(?i){any_of(_TABLE['quantity_cues'])}",
+        "reference": r"(?i)(?:^|[^\pL])(?:no|nr|nº|n°|№|#|art|ref|po|pi|p/o|inv|invoice|model|mod|type|typ|code|item|pos|lot|lote|"
+        r"batch|charge|order|auftrag|pedido|bestellung|zakaz|заказ\pL*|счет\pL*|sipariş|zip|plz|hs|iso|en|din|ral|size|gr|version|"
+        r"ver|v|rev|page|seite|room|halle|stand|booth|bay|ip|rule|art\.? ?nr)[.:# ]{0,3}$",
+    }
 )
 _PREVIOUS_WORD = re.compile(rf"({WORD})[ ,:'\"(]{{0,2}}$")
 _NEXT_WORD = re.compile(rf"[ ]?(?:(?:of|de|d'|di|von|van|x|×)[ ])?({WORD})")
@@ -50,17 +50,20 @@ def quantity_candidates(
 
     The first `head` characters of the text are its subject.
     """
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        lowered = text  # a letter whose small form is longer would move all places
     found = []
     for number in numbers:
         if any(start <= number.start < end for start, end in taken):
             continue
-        candidate = _candidate(text, number, head)
+        candidate = _candidate(text, lowered, number, head)
         if candidate is not None:
             found.append(candidate)
     return _with_company(found)
 
 
-def _candidate(text: str, number: Number, head: int) -> Quantity | None:
+def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity | None:
     before = text[max(number.start - _BEFORE_CHARS, 0) : number.start]
     after = text[number.end : number.end + 2]
     if (after[:1] in "/:" and after[1:].isdigit()) or (
@@ -87,7 +90,7 @@ def _candidate(text: str, number: Number, head: int) -> Quantity | None:
     if word is not None and not _CJK.match(word[1]):
         features.append(f"behind={word[1].lower()[:12]}")
     features += _place_features(text, number, before, end, head)
-    features += _thing_features(text, before, end, head)
+    features += _thing_features(text, lowered, before, end, head)
     return Quantity(number.start, end, number.value, name, tuple(features), word[1] if word else "")
 
 
@@ -138,10 +141,7 @@ def _place_features(text: str, number: Number, before: str, end: int, head: int)
         features.append("line-head")
     if text[end : end + 1] in ("", "\n") or text[end : end + 2] in (".\n", " \n"):
         features.append("line-end")
-    if _REFERENCE.search(before):
-        features.append("reference")
-    if _CUE.search(before):
-        features.append("cue")
+    features += _BEFORE.found(before)
     if before.endswith(("x ", "× ", "X ", "*", "×")):
         features.append("times-before")
     elif before.endswith((" - ", " – ", ": ", "：", "-", "–", "— ")):
@@ -156,17 +156,17 @@ def _place_features(text: str, number: Number, before: str, end: int, head: int)
     return features
 
 
-def _thing_features(text: str, before: str, end: int, head: int) -> list[str]:
+def _thing_features(text: str, lowered: str, before: str, end: int, head: int) -> list[str]:
     """Say whether the words around a number are those of the subject, or come again: letters speak of their goods often."""
     features = []
-    subject = text[:head].lower()
+    subject = lowered[:head]
     behind = [word.lower() for word in _WORDS_AROUND.findall(text[end : end + 40])[:3]]
     ahead = [word.lower() for word in _WORDS_AROUND.findall(before)[-2:]]
     if any(_stem(word) in subject for word in behind if len(word) > 1 and not word.isdecimal()):
         features.append("thing-behind-in-subject")
     if any(_stem(word) in subject for word in ahead if len(word) > 1 and not word.isdecimal()):
         features.append("thing-before-in-subject")
-    if behind and len(behind[0]) > 3 and text.lower().count(_stem(behind[0])) > 1:
+    if behind and len(behind[0]) > 3 and lowered.count(_stem(behind[0])) > 1:
         features.append("thing-again")
     if text[end : end + 80].lstrip(" ").split("\n")[0].find(",") in range(1, 30):
         features.append("comma-soon")

@@ -60,7 +60,10 @@ def choose_person(signer: Signer, pieces: Sequence[Piece]) -> Piece | None:
 
 def company_candidates(pieces: Sequence[Piece], person: Piece | None) -> list[Piece]:
     """Return the pieces that may name the company, with how each stands to the person's name."""
-    return [replace(piece, features=(*piece.features, *_beside(piece, person))) for piece in pieces]
+    return [
+        Piece(piece.text, piece.source, piece.start, piece.line, (*piece.features, *_beside(piece, person)))
+        for piece in pieces
+    ]
 
 
 def _beside(piece: Piece, person: Piece | None) -> list[str]:

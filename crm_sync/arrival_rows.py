@@ -2,7 +2,6 @@
 """The rows of one letter: arrival, message, recipients, text, parts, bytes."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection
@@ -157,13 +156,11 @@ def add_recipients(batch: Batch, letter: Letter, message_id: int, known: set[tup
 def _add_text(batch: Batch, letter: Letter, message_id: int) -> None:
     extract = letter.extract
     assert extract is not None
-    texts = ("new_text", "rest", "signature")
-    entities = {field.name: getattr(extract, field.name) for field in fields(extract) if field.name not in texts}
     batch.rows.add(
         MessageText,
         message_id=message_id,
         new_text=extract.new_text,
         rest=extract.rest,
         signature=extract.signature,
-        entities={name: value for name, value in entities.items() if value is not None},
+        entities=extract.facts(),
     )

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the classifiers offer the other rooms: the interface that milter and worker call, and the facts it returns."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+from tradepost.facts import Account, Goods, Reference, Span
 from tradepost.message import Message
 from tradepost.verdict import Labels
 
@@ -27,6 +28,26 @@ class Extract:
     target_price: float | None = None
     currency: str | None = None  # ISO 4217
     incoterm: str | None = None
+    title: str | None = None
+    phones: tuple[Account, ...] = ()  # the writer's, in order
+    address: str | None = None
+    website: str | None = None
+    social: tuple[Account, ...] = ()
+    products: tuple[Goods, ...] = ()  # the first is what the fields above show
+    incoterm_place: str | None = None
+    needed_by: str | None = None  # ISO 8601 date
+    payment_term: str | None = None  # as written
+    references: tuple[Reference, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was found, without the texts and what the mail does not say, as JSON can hold it."""
+        found = asdict(self)
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in found.items()
+            if name not in ("new_text", "rest", "signature") and value not in (None, ())
+        }
 
 
 class Analyst(Protocol):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.entities import Letter, letter_of, none_features, prices_of, products_of, quantities_of
+from classifiers.entities import Letter, letter_of, none_features, prices_of, products_of
 from classifiers.phones import warm_regions
 from classifiers.products import PHRASE_WORD
 from classifiers.ranking import Features
@@ -89,7 +89,7 @@ def message_of(row: TrainingLetter) -> Message:
 
 def quantity_choices(letter: Letter, facts: Facts) -> tuple[tuple[Features, ...], tuple[bool, ...]]:
     """Return the numbers of the letter that may count goods."""
-    candidates = quantities_of(letter)
+    candidates = letter.quantities
     right = [facts.quantity is not None and abs(candidate.value - facts.quantity) < 1e-6 for candidate in candidates]
     return _with_none(none_features(letter), [candidate.features for candidate in candidates], right, facts.quantity)
 
@@ -153,7 +153,7 @@ TASKS = (
     Task("person", person_choices, 0.3),
     Task("company", company_choices, 0.3),
     Task("quantity", quantity_choices, 0.7, boldness=1.0),
-    Task("product", product_choices, 0.3),
+    Task("product", product_choices, 0.3, boldness=1.0),
     Task("target_price", price_choices, 0.5, boldness=0.9),
 )
 

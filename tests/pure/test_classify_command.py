@@ -17,7 +17,8 @@ KEYS = [
     "file", "category", "confidence", "priority", "priority_reason", "language", "country", "country_evidence", "is_automatic",
     "warning_score", "warnings",
     "subject", "from_address", "from_name", "new_text", "has_signature", "person", "company", "phone", "product", "quantity",
-    "unit", "target_price", "currency", "incoterm", "attachments", "reasons", "ms",
+    "unit", "target_price", "currency", "incoterm", "title", "address", "website", "incoterm_place", "needed_by", "payment_term",
+    "phones", "social", "products", "references", "spans", "attachments", "reasons", "ms",
 ]  # fmt: skip
 
 
