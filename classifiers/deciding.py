@@ -58,10 +58,10 @@ def is_reply(message: Message) -> bool:
 def decide_category(message: Message, automation: Automation, opinion: Opinion) -> Decision:
     """Weigh evidence; an automatic mail is automatic whatever its words say."""
     fraud = read_fraud(message, is_relay=automation.is_relay, is_list=automation.is_list)
-    if automation.is_automatic:
-        # Phishing dresses as a notice; of a bounce or an absence note the headers and subjects tell.
-        if not (automation.reason in _WORDS_ALONE and opinion.label == "spam" and opinion.confidence > _SURE):
-            return Decision("automatic", 0.97, (automation.reason or "automatic",), fraud)
+    # Phishing dresses as a notice; of a bounce or an absence note the headers and subjects tell.
+    is_bait = automation.reason in _WORDS_ALONE and opinion.label == "spam" and opinion.confidence > _SURE
+    if automation.is_automatic and not is_bait:
+        return Decision("automatic", 0.97, (automation.reason or "automatic",), fraud)
     odds = dict(opinion.ranked)
     reasons: list[str] = []
 
