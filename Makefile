@@ -56,8 +56,9 @@ bench: .cache/bench.stamp  ## Measure everything into bench/results (QUICK=1 in 
 bench-classifiers: .cache/test.stamp  ## Measure how right and how fast the classifiers are (CORPUS=FOLDER: on collections of mail too)
 	@CORPUS='$(CORPUS)' $(BIN)/python -m bench classifiers $(if $(CARD),--card '$(CARD)')
 
-model: .cache/test.stamp  ## Train the category model from classifiers/training
+model: .cache/test.stamp  ## Train the models and the second opinion from classifiers/training
 	$(BIN)/python -m classifiers.training.train
+	$(BIN)/python -m classifiers.training.second_opinion
 
 clean:  ## Remove what was made here; Debian packages stay
 	@rm -rf $(MADE) 2>/dev/null || tools/as_root.sh rm -rf $(MADE)

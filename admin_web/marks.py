@@ -16,6 +16,7 @@ class Decider(StrEnum):
 
     ARRIVAL = "arrival"  # the milter, before the mail was delivered
     COMPLETION = "completion"  # the worker, from the records
+    SECOND_OPINION = "second-opinion"  # a slower reader, before the mail was recorded
     PERSON = "person"
     RECORDS = "records"  # what happened to customer or conversation since
     OPEN = "open"  # nobody yet
@@ -39,7 +40,8 @@ def describe_marks(row: MailRow, corrected: Collection[str] = ()) -> tuple[Mark,
 def list_reasons(row: MailRow) -> tuple[str, ...]:
     """Return every reason name behind a mail's marks once, in the order in which they were found."""
     labels = row.verdict.labels
-    names = (*row.verdict.reasons, *labels.reasons, labels.automatic_reason, labels.priority_reason)
+    second = row.second_opinion["reasons"] if row.second_opinion else ()
+    names = (*row.verdict.reasons, *labels.reasons, labels.automatic_reason, labels.priority_reason, *second)
     # A warning may also have spoken for a category; it is said once, as a warning.
     return tuple(dict.fromkeys(name for name in names if name and name not in labels.warnings))
 
@@ -72,4 +74,6 @@ def _decider(row: MailRow, field: str, is_same: bool, otherwise: Decider) -> Dec
         return Decider.COMPLETION
     if field in row.verdict.missing:
         return Decider.OPEN
+    if field == "category" and row.second_opinion is not None and row.category == row.second_opinion["decided"]:
+        return Decider.SECOND_OPINION
     return Decider.ARRIVAL if is_same or row.message_id is None else otherwise

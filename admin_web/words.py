@@ -16,6 +16,7 @@ from tradepost.suspicion import is_alarming
 DECIDERS: Mapping[Decider, LazyString] = {
     Decider.ARRIVAL: lazy_gettext("the milter"),
     Decider.COMPLETION: lazy_gettext("the worker"),
+    Decider.SECOND_OPINION: lazy_gettext("a second opinion"),
     Decider.PERSON: lazy_gettext("a person"),
     Decider.RECORDS: lazy_gettext("the records since"),
     Decider.OPEN: lazy_gettext("nobody yet"),

@@ -8,7 +8,8 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,7 +21,7 @@ from rich.table import Table
 
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.linear_model import ModelError
-from tradepost.analysis import Extract
+from tradepost.analysis import Consultant, Extract, SecondOpinion, load_consultant
 from tradepost.cli import Invocation, load_command
 from tradepost.message import Message
 from tradepost.mime_reading import parse_message
@@ -45,6 +46,8 @@ class Result:
     extract: Extract = _NO_EXTRACT
     ms: float = 0.0
     error: str | None = None
+    was_asked: bool = False  # for a second opinion
+    second: SecondOpinion | None = None  # None although asked: it could not be given
 
     def as_json(self) -> dict[str, object]:
         """Return the object of design.md part 4."""
@@ -85,7 +88,14 @@ class Result:
             ],
             "reasons": [*labels.reasons, *labels.warnings, *message.defects],
             "ms": round(self.ms, 3),
+            **({"second_opinion": self._second_as_json()} if self.was_asked else {}),
         }
+
+    def _second_as_json(self) -> dict[str, object] | None:
+        second = self.second
+        if second is None:
+            return None
+        return {"category": second.category, "confidence": second.confidence, "model": second.model}
 
 
 class _FilesOrCommand(click.Group):
@@ -121,6 +131,12 @@ def classify() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line and file.")
 @click.option("--sender", default=None, help="The envelope sender; an empty one means a bounce.")
 @click.option("--rcpt", "recipients", multiple=True, help="An envelope recipient (repeatable); shown, not judged.")
+@click.option(
+    "--second-opinion",
+    "wants_second",
+    is_flag=True,
+    help="Ask the slower reader too; the category is what both say.  Needs pip install 'tradepost[second-opinion]'.",
+)
 @click.option("--site", "knows_site", is_flag=True, help="With what this site has learned, where the settings say.")
 @click.pass_context
 def files(
@@ -129,6 +145,7 @@ def files(
     as_json: bool,
     sender: str | None,
     recipients: tuple[str, ...],
+    wants_second: bool,
     knows_site: bool,
 ) -> None:
     """Say of each mail FILE what it is: category, priority, language, country, first facts.
@@ -137,41 +154,56 @@ def files(
     """
     try:
         analyst = load(ctx.ensure_object(Invocation).settings.model_dir if knows_site else None)
+        consultant = load_consultant(analyst) if wants_second else None
     except ModelError as error:
         raise click.ClickException(str(error)) from error
     table = _new_table(recipients)
     failed = False
-    for result in _with_progress(_classify_all(analyst, files, sender), len(files)):
-        failed = failed or result.error is not None
-        if as_json:
-            sys.stdout.write(
-                json.dumps(result.as_json(), ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
-            )
-        else:
-            _add_row(table, result)
+    with closing(consultant) if consultant is not None else nullcontext():
+        for result in _with_progress(_classify_all(analyst, files, sender, consultant), len(files)):
+            failed = failed or result.error is not None
+            if as_json:
+                sys.stdout.write(
+                    json.dumps(result.as_json(), ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
+                )
+            else:
+                _add_row(table, result)
     if not as_json:
         Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(table)
     if failed:
         raise SystemExit(1)
 
 
-def classify_bytes(analyst: TradeAnalyst, name: str, raw: bytes, sender: str | None = None) -> Result:
-    """Classify one mail as arrival and worker would; `ms` is the time of parsing, labels and facts together."""
+def classify_bytes(
+    analyst: TradeAnalyst, name: str, raw: bytes, sender: str | None = None, consultant: Consultant | None = None
+) -> Result:
+    """Classify one mail as arrival and worker would; `ms` is the time of all that was asked for."""
     started = time.perf_counter()
     message = parse_message(raw)
     labels = analyst.label(message, datetime.now(UTC), sender=sender)
-    extract = analyst.extract(message)
-    return Result(name, message, labels, extract, (time.perf_counter() - started) * 1_000)
+    second = consultant.consult(message, sender=sender) if consultant is not None else None
+    if second is not None:
+        labels = replace(
+            labels,
+            category=second.decided,
+            confidence=second.decided_confidence,
+            reasons=tuple(dict.fromkeys((*second.reasons, *labels.reasons))),
+        )
+    extract = analyst.extract(message, labels)
+    ms = (time.perf_counter() - started) * 1_000
+    return Result(name, message, labels, extract, ms, was_asked=consultant is not None, second=second)
 
 
-def _classify_all(analyst: TradeAnalyst, files: tuple[Path, ...], sender: str | None) -> Iterator[Result]:
+def _classify_all(
+    analyst: TradeAnalyst, files: tuple[Path, ...], sender: str | None, consultant: Consultant | None
+) -> Iterator[Result]:
     for path in files:
         try:
             raw = path.read_bytes()
         except OSError as error:
             yield Result(str(path), error=f"can't read it: {error.strerror or error}")
             continue
-        yield classify_bytes(analyst, str(path), raw, sender)
+        yield classify_bytes(analyst, str(path), raw, sender, consultant)
 
 
 def _with_progress(results: Iterator[Result], total: int) -> Iterator[Result]:

@@ -2,6 +2,7 @@
 """The rows of one letter: arrival, message, recipients, text, parts, bytes."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
@@ -43,7 +44,7 @@ def add_arrival(batch: Batch, letter: Letter, stored: Verdict, message_id: int |
         operator_id=batch.view.person_id(stored.operator),
         rfc_message_id=letter.message.message_id if letter.message else "",
         verdict=stored,
-        completion={"decided_by": "completion", "fields": decided} if decided else None,
+        completion=_completion(letter, decided),
         facts=_facts(letter),
         message_id=message_id,
         raw_bytes=arrival.raw_bytes,
@@ -52,8 +53,16 @@ def add_arrival(batch: Batch, letter: Letter, stored: Verdict, message_id: int |
     )
 
 
+def _completion(letter: Letter, decided: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the worker decided of the fields that arrival left open, and the second opinion it took."""
+    found: dict[str, Any] = {"decided_by": "completion", "fields": decided} if decided else {}
+    if letter.second is not None:
+        found["second_opinion"] = {"instead_of": letter.category_before, **asdict(letter.second)}
+    return found or None
+
+
 def _facts(letter: Letter) -> dict[str, Any]:
-    """What rules may ask, except text and header fields: those are in the raw bytes."""
+    """What rules may ask, except text and header fields: those are in the raw bytes.  A second opinion came later."""
     message, labels = letter.message, letter.labels
     if message is None:
         return {}
@@ -65,7 +74,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "size": letter.arrival.raw_bytes,
         "language": labels.language,
         "country": labels.country,
-        "category": labels.category,
+        "category": letter.category_before,
         "priority": labels.priority,
         "is_automatic": labels.is_automatic,
         "direction": letter.arrival.verdict.direction,

@@ -24,6 +24,7 @@ from crm_sync.policy_store import fetch_policy, fetch_rules
 from crm_sync.projector import Projector
 from crm_sync.reconcile_command import reconcile
 from crm_sync.schema import check_schema, downgrade_schema, fetch_revision, head_revision, upgrade_schema
+from crm_sync.second_opinions import make_second_opinions
 from crm_sync.sources import JournalSource, Source
 from crm_sync.worker import Worker
 from tradepost.analysis import load_analyst
@@ -83,17 +84,19 @@ def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> 
         log.warning(
             "%s lies on this host alone; where others record too, [paths] blobs names a folder they share", blobs.root
         )
+    analyst = load_analyst(settings.model_dir)
     return Worker(
         database=opened,
         source=open_source(settings, stop),
         blobs=blobs,
         read=partial(parse_message, payloads=True),
-        analyst=load_analyst(settings.model_dir),
+        analyst=analyst,
         projector=make_projector(settings, opened),
         follower=make_follower(settings),
         settings=settings.worker,
         stop=stop,
         nightly=make_nightly_learning(settings, opened),
+        second_opinions=make_second_opinions(settings.classify, analyst),
     )
 
 

@@ -8,7 +8,7 @@ from crm_sync.blobs import BlobStore
 from crm_sync.content_key import content_key
 from crm_sync.sources import ReadEntry
 from crm_sync.storable import storable_arrival, storable_message, storable_part
-from tradepost.analysis import Analyst, Extract
+from tradepost.analysis import Analyst, Extract, SecondOpinion
 from tradepost.arrival import Arrival
 from tradepost.directory import id_digest
 from tradepost.message import Message, Part
@@ -19,6 +19,8 @@ REFERENCES_KEPT = 50
 LABEL_FIELDS = ("category", "priority", "language", "country")
 
 ReadMessage = Callable[[bytes], Message]
+# Asks about a mail with these labels, by its envelope sender; None: nobody was asked, or nobody answered.
+AskAgain = Callable[[Message, Labels, str], SecondOpinion | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,10 @@ class Letter:
     """What recording needs of one entry.  `message` None: only the envelope may be kept."""
 
     arrival: Arrival
-    labels: Labels  # those of the verdict; what arrival left open is filled in
+    labels: Labels  # those of the verdict; what arrival left open is filled in, a second opinion on the category taken
     labelled: tuple[str, ...] = ()  # label fields that were filled in here
+    second: SecondOpinion | None = None
+    category_before: str | None = None  # the second opinion
     message: Message | None = None  # without payloads and HTML
     content_key: str = ""
     own_digest: str = ""  # of the Message-ID, "" when missing
@@ -46,7 +50,7 @@ class Letter:
     blobs: tuple[tuple[str, int], ...] = ()  # (digest, octets) of everything stored
 
 
-def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: BlobStore) -> Letter:
+def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: BlobStore, ask_again: AskAgain) -> Letter:
     """Read an entry.  Raises OSError when its file can't be read, anything else when the entry itself is bad."""
     arrival = storable_arrival(entry.arrival)
     verdict = arrival.verdict
@@ -59,12 +63,19 @@ def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: Bl
     attachments = tuple(Attachment(storable_part(part), blobs.store(part.payload)) for part in message.attachments)
     raw_sha256 = blobs.store(raw)
     labels, labelled = _complete_labels(arrival, message, analyst)
+    category_before, second = labels.category, None
+    if verdict.direction is Direction.INBOUND:
+        second = ask_again(message, labels, arrival.envelope.sender)
+    if second is not None:
+        labels = replace(labels, category=second.decided, confidence=second.decided_confidence)
     references = [id_digest(ref) for ref in (*as_sent.in_reply_to, *reversed(as_sent.references)) if ref]
     own = id_digest(as_sent.message_id) if as_sent.message_id else ""
     return Letter(
         arrival=arrival,
         labels=labels,
         labelled=labelled,
+        second=second,
+        category_before=category_before,
         message=replace(message, html="", parts=(), attachments=()),
         content_key=content_key(as_sent),
         own_digest=own,

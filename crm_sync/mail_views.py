@@ -60,6 +60,7 @@ class MailRow:
     login: str
     verdict: Verdict  # as the milter wrote it
     completion: dict[str, Any]  # what the worker decided of the fields in `verdict.missing`
+    second_opinion: dict[str, Any] | None  # tradepost.analysis.SecondOpinion with `instead_of`, the category before it
     message_id: int | None
     conversation_id: int | None
 

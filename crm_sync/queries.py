@@ -177,7 +177,8 @@ def _as_row(found: Any, named: dict[int, tuple[Recipient, ...]]) -> MailRow:
         operator=PersonRef(found.operator_email, found.operator_name) if found.operator_email else None,
         login=arrival.login,
         verdict=verdict,
-        completion=arrival.completion or {},
+        completion=(arrival.completion or {}).get("fields", {}),
+        second_opinion=(arrival.completion or {}).get("second_opinion"),
         message_id=message.id if message else None,
         conversation_id=message.conversation_id if message else None,
     )

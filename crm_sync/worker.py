@@ -20,12 +20,15 @@ from crm_sync.models.mail import Arrival
 from crm_sync.policy_store import PolicyView, fetch_policy, fetch_policy_version
 from crm_sync.projector import Projector
 from crm_sync.recording import record_letters
+from crm_sync.second_opinions import SecondOpinions
 from crm_sync.sources import ReadEntry, Source, SourceUnreachable, Taken
-from tradepost.analysis import Analyst
+from tradepost.analysis import Analyst, SecondOpinion
 from tradepost.directory import DirectoryError
+from tradepost.message import Message
 from tradepost.metrics import Outcome, Stage, count_failure, count_recorded, count_shunted, report_worker
 from tradepost.patience import Patience
 from tradepost.settings import WorkerSettings
+from tradepost.verdict import Labels
 
 log = logging.getLogger("tradepost.crm_sync")
 
@@ -83,6 +86,7 @@ class Worker:
         stop: threading.Event,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         nightly: Nightly | None = None,
+        second_opinions: SecondOpinions | None = None,
     ) -> None:
         self._database = database
         self._source = source
@@ -104,6 +108,7 @@ class Worker:
         self._tended_at = 0.0
         self._nightly = nightly
         self._learned_at = 0.0
+        self._second_opinions = second_opinions
 
     def run(self) -> None:
         """Serve until told to stop: what was read is finished, committed and acknowledged first.
@@ -178,7 +183,13 @@ class Worker:
         return letters, shunted
 
     def _read_letter(self, entry: ReadEntry) -> Letter:
-        return read_letter(entry, self._read, self._analyst, self._blobs)
+        return read_letter(entry, self._read, self._analyst, self._blobs, self._ask_again)
+
+    def _ask_again(self, message: Message, labels: Labels, sender: str) -> SecondOpinion | None:
+        """Get a second opinion, unless others wait: they would wait for it too."""
+        if self._second_opinions is None or len(self._listed) >= self._settings.batch_mails:
+            return None
+        return self._second_opinions.ask(message, labels, sender)
 
     def _record(self, letters: Sequence[Letter]) -> None:
         self._blobs.settle()
@@ -288,4 +299,6 @@ class Worker:
             self._follower.close()
         if self._nightly is not None:
             self._nightly.close()
+        if self._second_opinions is not None:
+            self._second_opinions.close()
         self._projector.close()

@@ -50,6 +50,18 @@ class Extract:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What a slower reader says of a mail's category, and what both say together with the evidence around them."""
+
+    category: str
+    confidence: float  # 0..1
+    model: str  # version of the slower reader
+    decided: str  # the category in force from now on
+    decided_confidence: float
+    reasons: tuple[str, ...]
+
+
 class Analyst(Protocol):
     """A loaded classifier.  `label` and `extract` are pure and safe to call from several threads."""
 
@@ -69,6 +81,16 @@ class Analyst(Protocol):
         """Take up what the site's model learned since.  For one thread, every few seconds; never raises."""
 
 
+class Consultant(Protocol):
+    """A slower reader, tens of milliseconds a mail: for the worker and the command line, never for arrival."""
+
+    def consult(self, message: Message, *, sender: str | None = None) -> SecondOpinion | None:
+        """Say what the mail is; None: it can't be said now.  For one thread."""
+
+    def close(self) -> None:
+        """Let go of what it runs on."""
+
+
 def load_analyst(site: Path | None = None) -> Analyst:
     """Load the analyst that the classifiers' room offers (entry point `analyst` of the group `tradepost.parts`).
 
@@ -79,3 +101,14 @@ def load_analyst(site: Path | None = None) -> Analyst:
     for point in entry_points(group="tradepost.parts", name="analyst"):
         return cast(Analyst, point.load()(site))
     raise LookupError("no classifier is installed (entry point 'analyst' of the group 'tradepost.parts')")
+
+
+def load_consultant(analyst: Analyst) -> Consultant:
+    """Load the slower reader that the classifiers' room offers (entry point `consultant` of the group `tradepost.parts`).
+
+    It weighs what `analyst`, from `load_analyst`, says.  Raises LookupError when none is installed, Refusal when what it
+    needs is missing.
+    """
+    for point in entry_points(group="tradepost.parts", name="consultant"):
+        return cast(Consultant, point.load()(analyst))
+    raise LookupError("no second reader is installed (entry point 'consultant' of the group 'tradepost.parts')")

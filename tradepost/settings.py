@@ -182,6 +182,21 @@ class WorkerSettings(_Table):
     poll_ms: Annotated[int, Field(ge=1)] = Field(default=200, description="Pause between looks at an empty journal.")
 
 
+class ClassifySettings(_Table):
+    """The second opinion on mail whose category arrival was unsure of: the worker's, where its encoder is installed."""
+
+    second_opinion: Literal["off", "unsure"] = Field(
+        default="off",
+        description="unsure: the worker asks a slower reader about such mail; needs pip install 'tradepost[second-opinion]'.",
+    )
+    second_opinion_below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        default=0.6, description="The confidence of the category at arrival below which it is asked."
+    )
+    second_opinions_per_second: Annotated[float, Field(ge=0.1, le=100, allow_inf_nan=False)] = Field(
+        default=2, description="At most so many: each takes tens of milliseconds.  While mail waits, none is asked."
+    )
+
+
 class LearningSettings(_Table):
     """How the classifier learns from corrections."""
 
@@ -291,6 +306,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    classify: ClassifySettings = Field(default_factory=ClassifySettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)
     maillog: MailLogSettings = Field(default_factory=MailLogSettings)
     recording: RecordingSettings = Field(default_factory=RecordingSettings)

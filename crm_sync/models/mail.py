@@ -17,7 +17,7 @@ class Arrival(Base):
 
     `acceptance`: pending until Postfix's log or queue says confirmed or refused; assumed where no log is read.  Only
     confirmed and assumed arrivals count in any number.  `verdict` is history and stays as the milter wrote it;
-    `completion` holds what the worker decided of the fields in `verdict.missing`.
+    `completion` holds what the worker decided of the fields in `verdict.missing`, and the second opinion it took.
     """
 
     __tablename__ = "arrival"

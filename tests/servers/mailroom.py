@@ -24,6 +24,7 @@ from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.models.people import Person
 from crm_sync.projector import Projector
+from crm_sync.second_opinions import SecondOpinions
 from crm_sync.sources import JournalSource, Source
 from crm_sync.worker import Follower, Worker
 from tradepost.analysis import Extract
@@ -81,6 +82,7 @@ class Mail:
     message_id: str = "<1@acme.example>"
     references: tuple[str, ...] = ()
     category: str | None = "inquiry"
+    confidence: float | None = None
     is_automatic: bool = False
     direction: Direction = Direction.INBOUND
     recording: Recording = Recording.FULL
@@ -148,6 +150,7 @@ class MailRoom:
     follower: Follower | None = None
     settings: WorkerSettings = field(default_factory=lambda: WorkerSettings(batch_ms=60_000))
     clock: datetime = START
+    second_opinions: SecondOpinions | None = None
 
     def __post_init__(self) -> None:
         self._is_own = not self.url
@@ -174,6 +177,7 @@ class MailRoom:
             settings=self.settings,
             stop=self.stop,
             clock=self.now,
+            second_opinions=self.second_opinions,
         )
 
     def now(self) -> datetime:
@@ -190,7 +194,13 @@ class MailRoom:
         self.clock += timedelta(minutes=1)
         raw = mail.raw() if mail.recording is Recording.FULL else b""
         entry_id = str(ULID.from_datetime(self.clock))
-        labels = Labels(category=mail.category, priority=Priority.NORMAL, language="en", is_automatic=mail.is_automatic)
+        labels = Labels(
+            category=mail.category,
+            confidence=mail.confidence,
+            priority=Priority.NORMAL,
+            language="en",
+            is_automatic=mail.is_automatic,
+        )
         verdict = Verdict(
             direction=mail.direction,
             labels=labels,

@@ -74,6 +74,7 @@ class Company:
         files: tuple[tuple[str, str, int], ...] = (),
         conversation_id: int | None = None,
         completion: dict[str, object] | None = None,
+        second_opinion: dict[str, object] | None = None,
         defects: tuple[str, ...] = (),
     ) -> str:
         """Record one letter of a customer owned by `owner` (None: it lies in the pool) and return its entry id."""
@@ -133,7 +134,10 @@ class Company:
                     operator_id=self.people[operator] if operator else None,
                     login=operator or "",
                     rfc_message_id=message.rfc_message_id,
-                    completion=completion or {},
+                    completion={
+                        **({"decided_by": "completion", "fields": completion} if completion else {}),
+                        **({"second_opinion": second_opinion} if second_opinion else {}),
+                    },
                 )
             )
         return entry_id

@@ -220,6 +220,16 @@ def test_one_mail_shows_envelope_header_text_files_and_verdict(company: Company,
     }  # fmt: skip
 
 
+def test_a_second_opinion_is_told_from_the_first(company: Company, sign_in: SignIn) -> None:
+    verdict = Verdict(Direction.INBOUND, Labels("inquiry", 0.3, Priority.HIGH, None, "es", "MX", reasons=("model",)))
+    second = {"instead_of": "inquiry", "decided": "complaint", "reasons": ["model", "second-opinion"]}
+    entry_id = company.add_letter(owner="li.na", category="complaint", verdict=verdict, second_opinion=second)
+    page = sign_in("chen").get(f"/mails/{entry_id}").text
+    marks = dict(re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', page))
+    assert re.findall(r">(\w[^<]*)<", marks["Category"]) == ["inquiry", "complaint", "a second opinion"]
+    assert "a slower reader was asked" in page
+
+
 def test_a_letter_that_arrived_twice_names_its_other_arrival(company: Company, sign_in: SignIn) -> None:
     first = company.add_letter(owner="li.na")
     again = company.add_arrival(first)
