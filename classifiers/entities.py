@@ -161,6 +161,7 @@ def read_entities(letter: Letter) -> Entities:
     whose = choose_company(signer, company_candidates(pieces, who))
     papers = Entities(
         company=whose.text if whose else None,
+        currency=letter.money[0].currency if letter.money else None,
         references=tuple(Reference(found.kind, found.number) for found in letter.references),
         spans=(
             *_name_spans(letter, (("company", whose),)),

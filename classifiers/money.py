@@ -18,6 +18,8 @@ _SEVERAL: dict[str, dict[str, str]] = {
     word: entry["by"] for entry in _TABLE["several"].values() for word in entry["words"]
 }
 _CODES = frozenset(_TABLE["codes"])
+_STEMS: dict[str, str] = _TABLE["stems"]
+_MOST_ENDING = 5
 _LONGEST = 8
 _UNSPACED = re.compile("[\u0e00-\u0eff\u2e80-\u9fff\uac00-\ud7a3]")
 _SIGN = r"(?:US|U|HK|NT|MX|AU|CA|NZ|R|A|C|S|J|GH)?[$＄¥￥₵]|[€£₹₽₺₴₸₩₫₱₦₪৳฿]"
@@ -25,14 +27,16 @@ _SIGN_BEHIND = re.compile(rf"(?:{_SIGN})", re.IGNORECASE)
 _SIGN_BEFORE = re.compile(rf"(?:^|[^A-Za-z])((?:{_SIGN}|U\$S|R\$|S/\.?|Rs\.?|Rp\.?)(?:USD?)?)[ ]?$", re.IGNORECASE)
 _WORDS = re.compile(rf"({WORD}(?:[.'][^\W\d_]+)*)(?:[ ]({WORD}))?")
 _WORD_BEFORE = re.compile(rf"({WORD})(?:[ ]?[:：=]?[ ]?|\.[ ]?)$")
+_GAP_BEHIND = re.compile(r"[ ]?(?:(?:de|d['’]|di)[ ]?)?")
 _BEFORE_CHARS = 12
 # Spoken of without an amount: "prices in USD", "账户是美金的".
 _ALONE = linear(
     rf"(?:^|[^\pL\d])(?:({any_of(code.upper() for code in _TABLE['any_case'])}|{any_of(_CODES - {'ALL', 'TOP'})})(?:$|[^\pL])|(€))|"
     r"(美元|美金|欧元|歐元|人民币|人民幣|港币|港幣|台币|台幣|日元|日圓|ドル建|円建|달러|유로)|"
-    r"(?:^|[^\pL])(?i:(dollars?|dólares|dolares|euros?|евро|долларах|доллары|dolarach|yuan|юанях|dolar))(?:$|[^\pL])"
+    r"(?:^|[^\pL])(?i:(dollars?|dólar(?:es)?|dolar(?:es|ach|y|i)?|euros?|евро|доллар(?:ах|ы|ов|а)?|yuan|юанях|юанями))(?:$|[^\pL])"
 )
-_ALONE_NAMES = {"ドル建": "ドル", "円建": "円", "долларах": "долларов", "dolarach": "dollar"}
+_APART = frozenset(["rs", "r", "fr", "kr", "won", "rm", "real", "m"])  # "2RS" is a bearing
+_ALONE_NAMES = {"ドル建": "ドル", "円建": "円"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def find_money(text: str, numbers: Sequence[Number], country: str | None = None)
     """Return the amounts among the numbers of a text, in order; `country` (ISO 3166-1) is the writer's."""
     found = []
     for number in numbers:
-        before = _before(text, number.start, country)
+        before = _before(text, number.start, country, is_word=number.is_word)
         behind = _behind(text, number.end, country)
         if behind is not None and (before is None or text[number.start - 1 : number.start] == " "):
             found.append(Money(number.start, behind[1], number.value, behind[0], number))
@@ -74,12 +78,19 @@ def _currency(name: str, country: str | None) -> str | None:
     name = name.lower()
     if (by := _SEVERAL.get(name)) is not None:
         return by.get(country or "", by.get(""))
-    return _ONE.get(name)
+    if (code := _ONE.get(name)) is not None or len(name) < 4:
+        return code
+    for length in range(5, 2, -1):
+        stem = _STEMS.get(name[:length]) or (_STEMS.get(name[:6]) if length == 5 else None)
+        if stem is not None and len(name) - length <= _MOST_ENDING:
+            return _currency(stem, country)
+    return None
 
 
 def _behind(text: str, end: int, country: str | None) -> tuple[str, int] | None:
     """Return the currency right behind a number, and where its mark ends."""
-    position = end + (text[end : end + 1] == " ")
+    gap = _GAP_BEHIND.match(text, end)
+    position = gap.end() if gap else end
     sign = _SIGN_BEHIND.match(text, position)
     if sign is not None:
         # "100 $200": the sign belongs to what follows.
@@ -96,11 +107,14 @@ def _behind(text: str, end: int, country: str | None) -> tuple[str, int] | None:
         return None
     if words[2] and (code := _currency(f"{words[1]} {words[2]}", country)):
         return code, words.end()
-    code = _currency(words[1], country)
-    return (code, words.end(1)) if code else None
+    name = words[1].split("'")[0]
+    if position == end and name.lower() in _APART:
+        return None
+    code = _currency(name, country)
+    return (code, position + len(name)) if code else None
 
 
-def _before(text: str, start: int, country: str | None) -> tuple[str, int] | None:
+def _before(text: str, start: int, country: str | None, *, is_word: bool) -> tuple[str, int] | None:
     """Return the currency right before a number, and where its mark begins."""
     window = text[max(start - _BEFORE_CHARS, 0) : start]
     sign = _SIGN_BEFORE.search(window)
@@ -111,6 +125,8 @@ def _before(text: str, start: int, country: str | None) -> tuple[str, int] | Non
         return None
     name = word[1]
     if _UNSPACED.match(name):
+        if is_word:
+            return None  # "美元两个": the number counts what follows
         for length in range(min(_LONGEST, len(name)), 1, -1):  # one sign alone is part of another word
             if code := _currency(name[-length:], country):
                 return code, start - len(window) + word.end(1) - length

@@ -16,7 +16,12 @@ _MAX_VALUE = 1e10
 
 _SEPARATORS = str.maketrans({"٫": ".", "٬": ",", "\u00a0": " ", "\u202f": " ", "’": "'"})
 _GROUPED = r"\d{1,3}(?:[ .,']\d{3})+(?!\d)(?:[.,]\d{1,2}(?!\d))?|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+(?:[.,]\d+)?"
-_FIGURES = re.compile(rf"(?<![A-Za-z0-9_.,/#])(?<![\d)]:)(?<![A-Za-z0-9]-)(?:{_GROUPED})")
+# "EG300" is an article, "USD300" an amount.
+_CODES = "".join(
+    rf"|(?<=[^A-Za-z]{code})"
+    for code in ("USD", "EUR", "RMB", "CNY", "HKD", "TWD", "NTD", "INR", "CHF", "GBP", "IDR", "Rp", "RM", "Rs", "rp")
+)
+_FIGURES = re.compile(rf"(?:(?<![A-Za-z0-9_.,/#])(?<![\d)]:)(?<![A-Za-z0-9]-){_CODES})(?:{_GROUPED})")
 _UPPER = re.compile(rf"[ ]?(?:[-–—~～〜至到]|to|bis|a|à|до|und|ila)[ ]?({_GROUPED})(?![\d:/])")
 # Letters with the marks that belong to them: `\w` leaves out the vowels of Hindi and the tones of Thai.
 WORD = "[^\\s\\d_!-/:-@\\[-\\^`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u066a\u0964\u2000-\u206f\u20a0-\u2bff\u3000-\u303f\ufe30-\ufe4f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+"

@@ -18,6 +18,16 @@ _INCOTERM = linear(
     r"(?:$|[^A-Za-z])"
 )
 _SAME_TERM = {"CNF": "CFR", "C&F": "CFR"}
+# "16 CFR 1610" is American law, "CIF: B12345678" a Spanish tax number.
+_OTHER_MEANING = re.compile(
+    r"[ ]?税|[ ]?[.:]?[ ]?[A-Z]-?\d{7,8}|[ ](?:part[ ])?\d{3,4}\b(?![ ]?(?:usd|eur|pcs|/))|[（(]CTN", re.IGNORECASE
+)
+_IN_WORDS = linear(
+    r"(?i)(delivered duty paid|\bduty paid\b|verzollt[^.\n]{0,20}(?:frei|franko)[ ]|(?:frei|franko)[ ][^.\n]{0,30}verzollt|rendu droits acquittés|"
+    r"完税后交货|完稅後交貨|с растаможкой до)"
+)
+_MAX_TERMS = 6
+_NEAR = 40
 _PLACE = re.compile(
     r"[ ,:–-]{0,3}(?:port[ ]of[ ]|puerto[ ]de[ ]|porto[ ]de[ ]|port[ ]de[ ]|порт[ ]|п\.[ ]?)?"
     r"((?:[A-ZÀ-ÖØ-ÞА-ЯЁĐŞÇİÖÜ][\w'’.-]{1,20}(?:[ ][A-ZÀ-ÖØ-ÞА-ЯЁĐŞÇİÖÜ][\w'’-]{1,20}){0,2})|[\u3040-\u9fff]{2,6}|[가-힣]{2,6}|[\u0e00-\u0e7f]{3,14}|[\u0621-\u06d3]{3,14}(?:[ ][\u0621-\u06d3]{3,10})?)"
@@ -70,12 +80,24 @@ class Term:
 
 
 def find_incoterm(text: str) -> Term | None:
-    """Return the first Incoterm, by the name of 2020 where that is another spelling."""
-    match = _INCOTERM.search(text)
-    if match is None:
+    """Return the Incoterm that a letter states, by the name of 2020 where that is another spelling.
+
+    None where it names two at once ("quote FOB and CIF"), or where the letters mean a law or a tax number.
+    """
+    found: list[Term] = []
+    for match in islice(_INCOTERM.finditer(text), _MAX_TERMS):
+        name = match.group(1).upper()
+        if _OTHER_MEANING.match(text, match.end(1)):
+            continue
+        found.append(Term(_SAME_TERM.get(name, name), match.start(1), match.end(1)))
+    if len(found) > 1 and found[0].value != found[1].value and found[1].start - found[0].end < _NEAR:
         return None
-    name = match.group(1).upper()
-    return Term(_SAME_TERM.get(name, name), match.start(1), match.end(1))
+    if found:
+        return found[0]
+    words = _IN_WORDS.search(text)
+    if words is None:
+        return None
+    return Term("DDP", words.start(), words.end())
 
 
 def find_place(text: str, incoterm: Term) -> Term | None:

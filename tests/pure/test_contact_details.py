@@ -73,8 +73,18 @@ def test_incoterms_and_places(text: str, name: str, place: str | None) -> None:
     assert (term.value, found and found.value) == (name, place)
 
 
-def test_words_that_only_look_like_incoterms() -> None:
-    assert find_incoterm("cifra, DAPHNE and ExW") is None
+@pytest.mark.parametrize(
+    "text",
+    ["cifra, DAPHNE and ExW", "see 16 CFR 1610", "CIF: B12345678", "please quote FOB and CIF Keelung", ""],
+)
+def test_no_incoterm_is_stated(text: str) -> None:
+    assert find_incoterm(text) is None
+
+
+def test_incoterms_in_words() -> None:
+    term = find_incoterm("verzollt und frei Haus")
+    assert term is not None
+    assert term.value == "DDP"
 
 
 @pytest.mark.parametrize(
