@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The worker asks again about mail that arrival was unsure of; the records say so, and nothing else waits for it."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +15,16 @@ from record_servers import RecordServer
 from ulid import ULID
 
 from classifiers.encoder_process import DIRECTIONS, EncoderProcess
+from classifiers.second_opinion import META, load_second_model
+from classifiers.training.letters import read_letters
+from classifiers.training.second_opinion import cross_fit, fit, version_of, wanted_of
 from crm_sync.corrections import correct_mail, fetch_corrector
 from crm_sync.second_opinions import SecondOpinions, make_second_opinions
 from crm_sync.worker import Worker
 from tradepost.analysis import SecondOpinion
 from tradepost.message import Message
 from tradepost.settings import ClassifySettings, WorkerSettings
-from tradepost.verdict import Labels
+from tradepost.verdict import CATEGORIES, Labels
 
 SECOND = SecondOpinion("support", 0.66, "2.x", "complaint", 0.71, ("in-thread", "model", "second-opinion"))
 UNSURE = ClassifySettings(second_opinion="unsure")
@@ -184,3 +189,42 @@ def test_the_encoder_puts_like_beside_like() -> None:
     assert german.shape == (DIRECTIONS,)
     assert german @ english > german @ other
     assert np.isclose(hostile @ hostile, 1.0, atol=1e-3)
+
+
+def test_the_second_opinion_was_made_from_these_letters() -> None:
+    model = load_second_model()
+    assert model.version == version_of(read_letters()), "letters changed: run make model"
+    assert (model.labels, model.weights.shape) == (CATEGORIES, (DIRECTIONS, len(CATEGORIES)))
+    assert min(model.shares) > 0
+
+
+def test_both_are_right_more_often_than_the_first_alone() -> None:
+    meta = json.loads((files("classifiers") / "model" / META).read_text(encoding="utf-8"))
+    never, always = meta["by_bound"][0], meta["by_bound"][-1]
+    assert always["below"] == 1.0
+    assert always["right"] >= meta["held_out"]["right"] - 0.001 > max(never["right"], meta["alone"]["right"])
+
+
+def test_the_same_letters_make_the_same_weights() -> None:
+    numbers = np.random.default_rng(5)
+    letters = read_letters()[:60]
+    places = numbers.normal(size=(60, DIRECTIONS)).astype("float32")
+    wanted = wanted_of(letters)
+    one, two = fit(places, wanted), fit(places, wanted)
+    assert np.array_equal(one, two)
+    assert np.allclose(wanted.sum(axis=1), 1.0)
+    guesses = (places @ one[:-1] + one[-1]).argmax(axis=1)
+    assert (guesses == wanted.argmax(axis=1)).mean() > 0.95  # it can learn by heart what it has seen
+
+
+def test_a_letter_is_judged_by_one_that_has_not_met_its_writer() -> None:
+    """Two writers, each with a turn of phrase of his own for one category: neither can be guessed from the other."""
+    places = np.zeros((40, DIRECTIONS), dtype="float32")
+    places[:20, :192] = places[20:, 192:] = 1.0
+    places += np.random.default_rng(5).normal(scale=0.01, size=places.shape).astype("float32")
+    wanted = np.zeros((40, len(CATEGORIES)), dtype="float32")
+    wanted[:20, 0] = wanted[20:, 1] = 1.0
+    apart = cross_fit(places, wanted, [0] * 20 + [1] * 20).argmax(axis=1)
+    mixed = cross_fit(places, wanted, [0, 1] * 20).argmax(axis=1)
+    assert (apart == wanted.argmax(axis=1)).sum() == 0
+    assert (mixed == wanted.argmax(axis=1)).all()
