@@ -6,6 +6,7 @@ where writers were kept apart; everything else is rules, which were written with
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,7 @@ from bench.facts import score_rows as score_facts
 from bench.footprint import Footprint, measure_footprint
 from bench.raw_mails import attacks, raw_mails
 from bench.reading import read_rows, score_corpus, score_letters
+from bench.second import SecondFigures, is_installed, measure_second
 from bench.trade_sample import EmlScores, SampleScores, answer_all, read_cases, score_cases, score_intents
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.commands import classify_bytes
@@ -48,6 +50,7 @@ class CollectionScores(TypedDict):
     """Collections of mail that are no part of the project; None or {}: not there."""
 
     sample: SampleScores | None
+    second: SecondFigures | None  # the sample with a second opinion, where its encoder is installed
     texts: dict[str, float]  # replies, languages, telephone numbers
     intents: Scores | None
     eml: EmlScores | None
@@ -109,9 +112,12 @@ def _meta(path: Any) -> dict[str, Any]:
 
 
 def _score_collections(analyst: TradeAnalyst, folder: Path | None, sample: Path | None) -> CollectionScores:
-    found: CollectionScores = {"sample": None, "texts": {}, "intents": None, "eml": None}
+    found: CollectionScores = {"sample": None, "second": None, "texts": {}, "intents": None, "eml": None}
     if sample is not None:
-        found["sample"] = score_cases(list(read_cases(analyst, sample)))
+        cases = list(read_cases(analyst, sample))
+        found["sample"] = score_cases(cases)
+        if is_installed():
+            found["second"] = measure_second(analyst, cases, sample)
     if folder is not None and (folder / "reply_split.jsonl").is_file():
         found["texts"] = score_corpus(folder, LanguageReader())
     if folder is not None and (folder / "intent.jsonl").is_file():
@@ -122,11 +128,16 @@ def _score_collections(analyst: TradeAnalyst, folder: Path | None, sample: Path 
 
 
 def _time_attacks(analyst: TradeAnalyst) -> dict[str, float]:
-    """Return the longest time of each attack, from bytes to labels and facts."""
-    return {
-        name: max(classify_bytes(analyst, name, raw).ms for _ in range(_ATTACK_ROUNDS))
-        for name, raw in attacks().items()
-    }
+    """Return the most processor time of each attack, from bytes to labels and facts, in milliseconds."""
+    found = {}
+    for name, raw in attacks().items():
+        times = []
+        for _ in range(_ATTACK_ROUNDS):
+            began = time.process_time()
+            classify_bytes(analyst, name, raw)
+            times.append((time.process_time() - began) * 1e3)
+        found[name] = max(times)
+    return found
 
 
 def verdicts_of(found: Accuracy) -> list[Verdict]:
@@ -211,15 +222,28 @@ def show_accuracy(found: Accuracy, console: Console) -> None:
 
 def _tables(found: Accuracy) -> Iterator[Table]:
     letters, collections = found["letters"], found["collections"]
+    second = collections["second"]
     for title, scores in (
         ("category, letters held out by writer", letters["category"]),
         ("category with the second opinion, letters held out by writer", letters["combined"]),
         ("priority, letters held out by writer", letters["priority"]),
         ("category, sample of trade mails", collections["sample"]["category"] if collections["sample"] else None),
+        ("category, sample, a second opinion where unsure", second["unsure"] if second is not None else None),
+        ("category, sample, a second opinion on every mail", second["always"] if second is not None else None),
         ("category, short texts of other trades", collections["intents"]),
     ):
         if scores is not None:
             yield _scores_table(title, scores)
+    if second is not None:
+        yield _plain_table(
+            "the second opinion",
+            {
+                "asked, share of the sample": second["asked"],
+                **{f"ms a mail, {at}": second["ms"][at] for at in ("p50", "p99", "max")},
+                "slowest attack, ms": max(second["attack_ms"].values()),
+                "MB of the encoder's process": second["rss_mb"],
+            },
+        )
     yield _facts_table(letters, collections["sample"])
     if collections["texts"]:
         yield _plain_table("texts of other collections", collections["texts"])

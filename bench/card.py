@@ -34,7 +34,7 @@ def render_figures(found: Accuracy) -> str:
 
 def _sections(found: Accuracy) -> Iterator[str]:
     letters, collections = found["letters"], found["collections"]
-    sample = collections["sample"]
+    sample, second = collections["sample"], collections["second"]
     yield f"Model {found['model']}, {letters['letters']} letters" + (
         f", a sample of {sample['mails']} trade mails." if sample is not None else "."
     )
@@ -45,6 +45,8 @@ def _sections(found: Accuracy) -> Iterator[str]:
         ("Category with the second opinion, letters held out by writer", letters["combined"]),
         ("Priority, letters held out by writer", letters["priority"]),
         ("Category, sample of trade mails", sample["category"] if sample is not None else None),
+        ("Category, sample, a second opinion where unsure", second["unsure"] if second is not None else None),
+        ("Category, sample, a second opinion on every mail", second["always"] if second is not None else None),
         ("Category, short texts of other trades", collections["intents"]),
     ):
         if scores is not None:
@@ -74,6 +76,12 @@ def _sections(found: Accuracy) -> Iterator[str]:
         yield _table(("collection", "score"), ((name, _share(value)) for name, value in collections["texts"].items()))
     yield "### Speed, ms a mail"
     yield _table(("step", "n", "p50", "p99", "max"), _time_rows(found))
+    if second is not None:
+        yield (
+            f"A second opinion took {second['ms']['p50']:.0f} ms a mail (p99 {second['ms']['p99']:.0f}, the slowest attack "
+            f"{max(second['attack_ms'].values()):.0f}); its process holds {second['rss_mb']:.0f} MB. Below the default bound of "
+            f"confidence it is asked about {second['asked']:.0%} of the sample."
+        )
     footprint = found["footprint"]
     rounds = ", ".join(f"{one['rss_mb']:.0f}" for one in footprint["rounds"])
     yield (

@@ -193,7 +193,8 @@ class ClassifySettings(_Table):
         default=0.6, description="The confidence of the category at arrival below which it is asked."
     )
     second_opinions_per_second: Annotated[float, Field(ge=0.1, le=100, allow_inf_nan=False)] = Field(
-        default=2, description="At most so many: each takes tens of milliseconds.  While mail waits, none is asked."
+        default=1,
+        description="At most so many: each takes a tenth to a third of a second.  While much mail waits, none is asked.",
     )
 
 

@@ -2,6 +2,7 @@
 """The bench of the classifiers says held where it is held, and its model card carries what was measured."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from bench.accuracy import Accuracy, measure_accuracy, show_accuracy, verdicts_o
 from bench.card import BEGIN, END, CardError, render_figures, write_card
 from bench.figures import precision_recall
 from bench.raw_mails import attacks
+from bench.second import measure_second
 from bench.trade_sample import answer_all, read_cases, score_cases, tell_errors
 from classifiers.analyst import TradeAnalyst
 from classifiers.training.scores import Guess, score
+from tradepost.analysis import SecondOpinion
+from tradepost.message import Message
 from tradepost.mime_reading import parse_message
 
 MAIL = b"From: Ann Lee <ann@pumps.co.uk>\r\nSubject: pumps\r\n\r\nPlease quote 300 pumps, FOB Ningbo.\r\n\r\nThanks\r\n"
@@ -43,7 +47,7 @@ def measured(**collections: Any) -> Accuracy:
     reading = {"letters": 5, "new-text": 0.96, "language": 0.9, "country-precision": 1.0, "country-coverage": 0.7,
                "phone": 1.0, "phone-invented": 0}  # fmt: skip
     fact = {"stated": 4, "recall": 0.75, "precision": 1.0, "invented": 0}
-    none: Any = {"sample": None, "texts": {}, "intents": None, "eml": None}
+    none: Any = {"sample": None, "second": None, "texts": {}, "intents": None, "eml": None}
     found: Any = {
         "model": "9.abc",
         "letters": {
@@ -164,7 +168,15 @@ def test_attacks_are_mails_of_the_size_they_claim() -> None:
 def test_the_card_carries_the_figures_between_its_marks(tmp_path: Path, analyst: TradeAnalyst, sample: Path) -> None:
     card = tmp_path / "card.md"
     card.write_text(f"# Card\n{BEGIN}\nthe figures before\n{END}\nafter\n", encoding="utf-8")
-    found = measured(sample=score_cases(list(read_cases(analyst, sample))), texts={"reply-split": 0.93})
+    second: Any = {
+        "asked": 0.25,
+        "unsure": score(GUESSES),
+        "always": score(GUESSES[:1]),
+        "ms": percentiles(90.0),
+        "attack_ms": {"digits": 700.0},
+        "rss_mb": 95.0,
+    }
+    found = measured(sample=score_cases(list(read_cases(analyst, sample))), second=second, texts={"reply-split": 0.93})
 
     write_card(card, found)
 
@@ -174,6 +186,8 @@ def test_the_card_carries_the_figures_between_its_marks(tmp_path: Path, analyst:
     assert "the figures before" not in text
     assert "| category | ≥ 0.85 | 0.800 |" in text
     assert "| reply-split | 0.93 |" in text
+    assert "took 90 ms a mail (p99 180, the slowest attack 700); its process holds 95 MB" in text
+    assert "about 25% of the sample" in text
     assert "| attack of 40 kB: digits | 2 |  |  | 51.0 |" in text
     write_card(card, found)
     assert card.read_text(encoding="utf-8") == text
@@ -197,6 +211,38 @@ def test_the_tables_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not measured" in shown
     assert "macro-F1" in shown
     assert "### Wanted and found" in render_figures(measured())
+
+
+class Always:
+    """Takes every mail for a complaint; or gives no answer."""
+
+    def __init__(self, *, speaks: bool = True) -> None:
+        self.speaks = speaks
+
+    def consult(self, message: Message) -> SecondOpinion | None:
+        return SecondOpinion("complaint", 0.6, "2.x", "complaint", 0.7, ()) if self.speaks else None
+
+    def close(self) -> None:
+        """It runs on nothing."""
+
+
+def test_a_second_opinion_counts_where_the_first_is_unsure(
+    monkeypatch: pytest.MonkeyPatch, analyst: TradeAnalyst, sample: Path
+) -> None:
+    monkeypatch.setattr("bench.second.load", lambda analyst: Always())
+    monkeypatch.setattr("bench.second.children_of", lambda pid: [pid])
+    [case] = read_cases(analyst, sample)
+    case.truth["category"], case.truth["also"] = "complaint", []
+    for confidence, share in ((0.9, 0.0), (0.1, 1.0)):
+        labels = replace(case.result.labels, category="order", confidence=confidence)
+        first = replace(case, result=replace(case.result, labels=labels))
+        found = measure_second(analyst, [first], sample)
+        assert (found["asked"], found["unsure"]["right"], found["always"]["right"]) == (share, share, 1.0)
+        assert found["ms"]["n"] == 1
+
+    monkeypatch.setattr("bench.second.load", lambda analyst: Always(speaks=False))
+    with pytest.raises(RuntimeError, match="no second opinion"):
+        measure_second(analyst, [case], sample)
 
 
 def test_a_corpus_that_is_not_there_is_refused() -> None:
