@@ -27,6 +27,7 @@ from bench.trade_sample import EmlScores, SampleScores, answer_all, read_cases, 
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.commands import classify_bytes
 from classifiers.language import LanguageReader
+from classifiers.second_opinion import META
 from classifiers.training.letters import letter_files
 from classifiers.training.scores import Scores
 
@@ -42,6 +43,7 @@ class LetterScores(TypedDict):
     category: Scores | None
     priority: Scores | None
     combined: Scores | None  # category, together with the second opinion
+    by_bound: list[dict[str, float]]  # how often that is asked, and what is right then, by the confidence below which
     reading: dict[str, dict[str, float]]  # by language and "all"
     facts: dict[str, dict[str, dict[str, float]]]  # by language and "all", by fact
 
@@ -93,12 +95,13 @@ def score_shipped(analyst: TradeAnalyst) -> LetterScores:
     rows = [row for file in letter_files() for row in read_rows(file)]
     facts, _ = score_facts(analyst, rows)
     model = files("classifiers") / "model"
-    held_out = _meta(model / "meta.json").get("held_out", {})
+    held_out, second = _meta(model / "meta.json").get("held_out", {}), _meta(model / META)
     return {
         "letters": len(rows),
         "category": held_out.get("category"),
         "priority": held_out.get("priority"),
-        "combined": _meta(model / "second_opinion.json").get("held_out"),
+        "combined": second.get("held_out"),
+        "by_bound": second.get("by_bound", []),
         "reading": score_letters(LanguageReader(), iter(rows)),
         "facts": {
             language: {fact: found[fact].figures() for fact in FACTS if found[fact].stated}

@@ -52,6 +52,12 @@ def _sections(found: Accuracy) -> Iterator[str]:
         if scores is not None:
             yield f"### {title}"
             yield from _scores_tables(scores)
+    if letters["by_bound"]:
+        yield "### A second opinion below which confidence: letters held out by writer"
+        yield _table(
+            ("asked below", "share of the letters", "right then"),
+            ((f"{one['below']:.1f}", _share(one["asked"]), _share(one["right"])) for one in letters["by_bound"]),
+        )
     yield "### Splitting, language, country, telephone: letters"
     yield _reading_table(letters["reading"])
     yield "### Facts: letters, by language (recall / precision)"

@@ -55,6 +55,7 @@ def measured(**collections: Any) -> Accuracy:
             "category": score(GUESSES),
             "priority": None,
             "combined": None,
+            "by_bound": [{"below": 0.6, "asked": 0.4, "right": 0.81}],
             "reading": {"en": reading, "all": reading},
             "facts": {"all": {"phone": fact}},
         },
@@ -186,6 +187,7 @@ def test_the_card_carries_the_figures_between_its_marks(tmp_path: Path, analyst:
     assert "the figures before" not in text
     assert "| category | ≥ 0.85 | 0.800 |" in text
     assert "| reply-split | 0.93 |" in text
+    assert "| 0.6 | 0.40 | 0.81 |" in text
     assert "took 90 ms a mail (p99 180, the slowest attack 700); its process holds 95 MB" in text
     assert "about 25% of the sample" in text
     assert "| attack of 40 kB: digits | 2 |  |  | 51.0 |" in text
