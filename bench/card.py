@@ -167,7 +167,7 @@ def _time_rows(found: Accuracy) -> Iterator[tuple[str, ...]]:
                 one: Percentiles = times[key]  # type: ignore[literal-required]
                 yield f"{step}, {source}", str(one["n"]), *(f"{one[at]:.2f}" for at in ("p50", "p99", "max"))
     for name, milliseconds in found["attack_ms"].items():
-        yield f"attack of 40 kB: {name}", "2", "", "", f"{milliseconds:.1f}"
+        yield f"arrival, attack of 40 kB: {name}", "2", "", "", f"{milliseconds:.1f}"
     eml = found["collections"]["eml"]
     if eml is not None:
         unanswered = f", {len(eml['unanswered'])} without an answer"

@@ -190,7 +190,7 @@ def test_the_card_carries_the_figures_between_its_marks(tmp_path: Path, analyst:
     assert "| 0.6 | 0.40 | 0.81 |" in text
     assert "took 90 ms a mail (p99 180, the slowest attack 700); its process holds 95 MB" in text
     assert "about 25% of the sample" in text
-    assert "| attack of 40 kB: digits | 2 |  |  | 51.0 |" in text
+    assert "| arrival, attack of 40 kB: digits | 2 |  |  | 51.0 |" in text
     write_card(card, found)
     assert card.read_text(encoding="utf-8") == text
 
