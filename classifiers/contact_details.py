@@ -196,9 +196,13 @@ def find_address(contact: str, names: Sequence[Piece]) -> Detail | None:
 
 
 def _is_address(text: str) -> bool:
+    if _ZIP.search(text) is None and _HOUSE.search(text) is None:
+        return False
     shape = shape_of(text[:70])
     if not shape.isdisjoint(("link", "contact-label", "title")) or ("long-digits" in shape and not _ZIP.search(text)):
         return False
-    has_place = next(countries_of_places(text), None) is not None or next(countries_of_towns(text), None) is not None
-    has_number = _ZIP.search(text) is not None or _HOUSE.search(text) is not None
-    return ("street" in shape and has_number) or (has_place and has_number)
+    return (
+        "street" in shape
+        or next(countries_of_places(text), None) is not None
+        or next(countries_of_towns(text), None) is not None
+    )

@@ -26,6 +26,7 @@ _MAX_PIECE_CHARS = 70
 _MAX_PIECES = 90
 _MAX_UNSPACED_TOKENS = 4
 _MAX_PLACE_WORDS = 3
+_LEADS = frozenset(["first"])
 _TAIL_CHARS = 60
 _HEAD_CHARS = 240
 _TEXT_CHARS = 3_000
@@ -194,7 +195,7 @@ def find_pieces(writer: Address, contact: str, new_text: str, *, is_automatic: b
         _add_line(found, line, "contact", start, index, len(lines), mailbox, tuple(more))
     if not lines:
         _add_tail(found, new_text, mailbox)
-    _add_head(found, new_text, mailbox)
+        _add_head(found, new_text, mailbox)
     if is_automatic:
         _add_names_in_text(found, new_text, mailbox)
     return found[:_MAX_PIECES]
@@ -253,13 +254,17 @@ def _add_line(
         line, more = line[: tail.start()], (*more, "number-behind")
     segments = _segments(line)
     for order, (offset, text) in enumerate(segments):
+        at_line, at_segment = f"line={min(index, 4)}", f"segment={min(order, 2)}-of-{min(len(segments), 3)}"
         place = (
             *more,
-            f"line={min(index, 4)}",
-            f"segment={min(order, 2)}-of-{min(len(segments), 3)}",
+            at_line,
+            at_segment,
+            f"{source}|{at_line}",
+            f"{source}|{at_segment}",
             *(("title-beside",) if order + 1 < len(segments) and "title" in shape_of(segments[order + 1][1]) else ()),
             *(("title-ahead",) if order and "title" in shape_of(segments[order - 1][1]) else ()),
             *(("last-line",) if index == count - 1 else ()),
+            *(("first",) if not index and not order else ()),
         )
         for shift, part, kind in _parts(text):
             _add(found, part, source, start + offset + shift, index, mailbox, (*place, kind))
@@ -272,7 +277,7 @@ def _add_line(
             start + line.find(whole),
             index,
             mailbox,
-            (*more, f"line={min(index, 4)}", "several-segments"),
+            (*more, f"line={min(index, 4)}", f"{source}|line={min(index, 4)}", "several-segments"),
         )
     for quoted in islice(_QUOTED.finditer(line), 2):
         _add(
@@ -282,7 +287,7 @@ def _add_line(
             start + quoted.start(1),
             index,
             mailbox,
-            (*more, f"line={min(index, 4)}", "quoted"),
+            (*more, f"line={min(index, 4)}", f"{source}|line={min(index, 4)}", "quoted"),
         )
 
 
@@ -444,8 +449,9 @@ def _add(found: list[Piece], text: str, source: str, start: int, line: int, mail
     features = (
         f"source={source}",
         *more,
-        *(f"{source}|{name}" for name in more if name.startswith(("line=", "segment="))),
         *shape,
+        # The first piece of a block is nobody's town.
+        *(_place(text) if source != "from" and _LEADS.isdisjoint(more) and text.count(" ") < _MAX_PLACE_WORDS else ()),
         *_likeness(text, mailbox, source),
     )
     found.append(Piece(text, source, start, line, features))
@@ -469,21 +475,27 @@ def _likeness(text: str, mailbox: _Mailbox, source: str) -> list[str]:
         if any(word in mailbox.signed for word in words):
             features.append("signed-in-part" if not all(word in mailbox.signed for word in words) else "signed-too")
     short = squeezed(text)
-    if len(short) > 2:
-        folded = [word for word in map(squeezed, words) if len(word) > 2]
-        if mailbox.local and any(word in mailbox.local for word in folded):
-            features.append("in-mailbox" if all(word in mailbox.local for word in folded) else "partly-in-mailbox")
-        if len(mailbox.stem) > 2:
-            if short == mailbox.stem or (
-                len(short) > 4 and mailbox.stem == short[: len(mailbox.stem)] and len(mailbox.stem) * 2 > len(short)
-            ):
-                features.append("is-domain")
-            elif len(mailbox.stem) > 3 and mailbox.stem in short:
-                features.append("holds-domain")
-            elif len(short) > 3 and short in mailbox.stem:
-                features.append("in-domain")
-            elif any(word in mailbox.stem for word in folded if len(word) > 3):
-                features.append("shares-domain")
+    if len(short) > 2 and (mailbox.local or mailbox.stem):
+        features += _likeness_to_address(short, [word for word in map(squeezed, words) if len(word) > 2], mailbox)
+    return features
+
+
+def _likeness_to_address(short: str, words: list[str], mailbox: _Mailbox) -> list[str]:
+    """Say how the Latin letters of a piece agree with mailbox and domain."""
+    features = []
+    local, stem = mailbox.local, mailbox.stem
+    shared = [word in local for word in words] if local else []
+    if any(shared):
+        features.append("in-mailbox" if all(shared) else "partly-in-mailbox")
+    if len(stem) > 2:
+        if short == stem or (len(short) > 4 and short.startswith(stem) and len(stem) * 2 > len(short)):
+            features.append("is-domain")
+        elif len(stem) > 3 and stem in short:
+            features.append("holds-domain")
+        elif len(short) > 3 and short in stem:
+            features.append("in-domain")
+        elif any(len(word) > 3 and word in stem for word in words):
+            features.append("shares-domain")
     return features
 
 
@@ -514,21 +526,24 @@ def shape_of(text: str) -> frozenset[str]:
         features.add(
             "all-words-large" if not small else "first-word-small" if words[0][:1].islower() else "some-words-small"
         )
-    if any(word in _COMPANY_WORDS for word in lowered):
+    if not _COMPANY_WORDS.isdisjoint(lowered):
         features.add("company")
-    if any(word in _ROLE_WORDS for word in lowered):
+    if not _ROLE_WORDS.isdisjoint(lowered):
         features.add("role")
     if "&" in text or "+" in text:
         features.add("ampersand")
-    if any(len(word) == 2 and word[1] == "." for word in words):
+    if "." in text and any(len(word) == 2 and word[1] == "." for word in words):
         features.add("initial")
     features.update(_family_names(text, script, lowered))
-    if len(words) <= _MAX_PLACE_WORDS and features.isdisjoint(("legal", "title")):
-        if next(countries_of_places(text), None) is not None:
-            features.add("place")
-        elif next(countries_of_towns(text), None) is not None:
-            features.add("town")
     return frozenset(features)
+
+
+@lru_cache(maxsize=4096)
+def _place(text: str) -> tuple[str, ...]:
+    """Say whether a piece is or holds a place."""
+    if next(countries_of_places(text), None) is not None:
+        return ("place",)
+    return ("town",) if next(countries_of_towns(text), None) is not None else ()
 
 
 def _script(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 from classifiers.contact_details import (
     Detail,
@@ -26,10 +27,12 @@ from classifiers.references import Found, find_references
 from classifiers.spans import span_in_text, span_of_piece
 from classifiers.splitting import MAX_CHARS
 from classifiers.terms import Term, find_incoterm, find_needed_by, find_payment_term, find_place
-from classifiers.writers import Signer, choose_company, choose_person, company_candidates, person_candidates
+from classifiers.writers import Signer, choose_company, choose_person, person_candidates
 from tradepost.facts import Account, Goods, Reference, Source, Span
 from tradepost.message import Address, Message
 from tradepost.verdict import BUSINESS_CATEGORIES
+
+ABOUT_GOODS = frozenset(["inquiry", "sample", "order", "complaint", "support"])
 
 
 @dataclass(frozen=True)
@@ -154,30 +157,26 @@ class Entities:
 
 
 def read_entities(letter: Letter) -> Entities:
-    """Read the facts.  Of a robot's letter only the company and numbers of papers; of an absence note who is absent too."""
+    """Read the facts.  Of a robot's letter only company, money and papers; of an absence note who is named too."""
     signer = letter.signer
     pieces = person_candidates(signer)
     who = choose_person(signer, pieces)
-    whose = choose_company(signer, company_candidates(pieces, who))
-    papers = Entities(
-        company=whose.text if whose else None,
-        currency=letter.money[0].currency if letter.money else None,
-        references=tuple(Reference(found.kind, found.number) for found in letter.references),
-        spans=(
-            *_name_spans(letter, (("company", whose),)),
-            *(span_in_text("references", found.start, found.end, letter.head) for found in letter.references),
-        ),
-    )
-    if letter.is_robot:
-        return papers
-    named = replace(
-        papers,
-        person=who.text if who else None,
-        spans=(*_name_spans(letter, (("person", who),)), *papers.spans),
-    )
-    if letter.is_automatic:
-        return named
-    return _with_goods(letter, _with_terms(letter, _with_contact(letter, named, [one for one in (who, whose) if one])))
+    whose = choose_company(signer, pieces, who)
+    facts: dict[str, Any] = {
+        "company": whose.text if whose else None,
+        "currency": letter.money[0].currency if letter.money else None,
+        "references": tuple([Reference(found.kind, found.number) for found in letter.references]),
+    }
+    spans = [*_name_spans(letter, (("company", whose),))]
+    spans += [span_in_text("references", found.start, found.end, letter.head) for found in letter.references]
+    if not letter.is_robot:
+        facts["person"] = who.text if who else None
+        spans += _name_spans(letter, (("person", who),))
+    if not letter.is_robot and not letter.is_automatic:
+        _add_contact(letter, [one for one in (who, whose) if one], facts, spans)
+        _add_terms(letter, facts, spans)
+        _add_goods(letter, facts, spans)
+    return Entities(**facts, spans=tuple(spans))
 
 
 def _name_spans(letter: Letter, names: Iterable[tuple[str, Piece | None]]) -> Iterator[Span]:
@@ -193,11 +192,11 @@ def _contact_source(letter: Letter) -> Source:
     return "form" if letter.is_form else "signature"
 
 
-def _with_contact(letter: Letter, found: Entities, names: list[Piece]) -> Entities:
+def _add_contact(letter: Letter, names: list[Piece], facts: dict[str, Any], spans: list[Span]) -> None:
     """Add what the contact block says beside names."""
     contact = letter.contact
     if not contact.strip():
-        return found
+        return
     title, address = find_title(contact, names), find_address(contact, names)
     website = find_website(contact, letter.writer.address.rpartition("@")[2])
     phones, social = find_numbers_by_kind(contact, letter.country), find_social(contact)
@@ -208,19 +207,16 @@ def _with_contact(letter: Letter, found: Entities, names: list[Piece]) -> Entiti
         ("website", [website] if website else []),
         ("social", social),
     )
+    facts["title"] = title.value if title else None
+    facts["address"] = address.value if address else None
+    facts["website"] = website.value if website else None
+    facts["phones"] = tuple([Account(one.kind, one.value) for one in phones])
+    facts["social"] = tuple([Account(one.kind, one.value) for one in social])
     source = _contact_source(letter)
-    return replace(
-        found,
-        title=title.value if title else None,
-        phones=tuple(Account(one.kind, one.value) for one in phones),
-        address=address.value if address else None,
-        website=website.value if website else None,
-        social=tuple(Account(one.kind, one.value) for one in social),
-        spans=(*found.spans, *(Span(fact, source, one.start, one.end) for fact, details in lists for one in details)),
-    )
+    spans += [Span(fact, source, one.start, one.end) for fact, details in lists for one in details]
 
 
-def _with_terms(letter: Letter, found: Entities) -> Entities:
+def _add_terms(letter: Letter, facts: dict[str, Any], spans: list[Span]) -> None:
     """Add Incoterm and place, the day by which goods are needed, the term of payment."""
     text = letter.text
     incoterm = find_incoterm(text)
@@ -230,22 +226,22 @@ def _with_terms(letter: Letter, found: Entities) -> Entities:
         "needed_by": find_needed_by(text, letter.written),
         "payment_term": find_payment_term(text),
     }
-    spans = (span_in_text(fact, term.start, term.end, letter.head) for fact, term in terms.items() if term)
-    return replace(
-        found,
-        **{fact: term.value if term else None for fact, term in terms.items()},  # type: ignore[arg-type]
-        spans=(*found.spans, *spans),
-    )
+    for fact, term in terms.items():
+        if term is not None:
+            facts[fact] = term.value
+            spans.append(span_in_text(fact, term.start, term.end, letter.head))
 
 
-def _with_goods(letter: Letter, found: Entities) -> Entities:
+def _add_goods(letter: Letter, facts: dict[str, Any], spans: list[Span]) -> None:
     """Add product, quantity and price: those that the letter is about, and all of a list."""
     none = none_features(letter)
     quantity = choose_quantity(letter.quantities, none)
     price = choose_price(prices_of(letter), none)
-    product = choose_product(products_of(letter), none, is_business=letter.is_business)
-    currency = next((money for money in letter.money if price is None or money.start == price.start), None)
-    code = currency.currency if currency else letter.money[0].currency if letter.money else None
+    product = None
+    if letter.category is None or letter.category in ABOUT_GOODS:
+        product = choose_product(products_of(letter), none, is_business=letter.is_business)
+    paid = next((money for money in letter.money if price is None or money.start == price.start), None)
+    code = paid.currency if paid else facts["currency"]
     first = Goods(
         product.text if product else None,
         quantity.value if quantity else None,
@@ -253,23 +249,23 @@ def _with_goods(letter: Letter, found: Entities) -> Entities:
         price.value if price else None,
         code or spoken_currency(letter.text, letter.country),
     )
-    others = [goods for counted, goods in letter.goods if quantity is not None and counted.start != quantity.start]
+    facts |= {
+        "product": first.product,
+        "quantity": first.quantity,
+        "unit": first.unit,
+        "target_price": first.target_price,
+        "currency": first.currency,
+    }
+    if first.product or first.quantity is not None:
+        others = [goods for counted, goods in letter.goods if quantity is None or counted.start != quantity.start]
+        facts["products"] = (first, *others)
     places: dict[str, tuple[int, int] | None] = {
         "product": (product.start, product.start + len(product.text)) if product else None,
         "quantity": (quantity.start, quantity.end) if quantity else None,
         "target_price": (price.start, price.end) if price else None,
-        "currency": (currency.start, currency.end) if currency else None,
+        "currency": (paid.start, paid.end) if paid else None,
     }
-    return replace(
-        found,
-        product=first.product,
-        quantity=first.quantity,
-        unit=first.unit,
-        target_price=first.target_price,
-        currency=first.currency,
-        products=(first, *others) if first.product or first.quantity is not None else (),
-        spans=(*found.spans, *(span_in_text(fact, *place, letter.head) for fact, place in places.items() if place)),
-    )
+    spans += [span_in_text(fact, *place, letter.head) for fact, place in places.items() if place]
 
 
 def prices_of(letter: Letter) -> list[Price]:

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from classifiers.phones import western_digits
-from classifiers.tables import read_table
+from classifiers.tables import Pattern, any_of, linear, read_table
 
 _TABLE = read_table("numbers")
 _MULTIPLIERS: dict[str, int] = _TABLE["multipliers"]
@@ -16,12 +17,10 @@ _MAX_VALUE = 1e10
 
 _SEPARATORS = str.maketrans({"٫": ".", "٬": ",", "\u00a0": " ", "\u202f": " ", "’": "'"})
 _GROUPED = r"\d{1,3}(?:[ .,']\d{3})+(?!\d)(?:[.,]\d{1,2}(?!\d))?|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+(?:[.,]\d+)?"
+_FIGURES = re.compile(_GROUPED)
+_NOT_BEFORE = frozenset("_.,/#") | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # "EG300" is an article, "USD300" an amount.
-_CODES = "".join(
-    rf"|(?<=[^A-Za-z]{code})"
-    for code in ("USD", "EUR", "RMB", "CNY", "HKD", "TWD", "NTD", "INR", "CHF", "GBP", "IDR", "Rp", "RM", "Rs", "rp")
-)
-_FIGURES = re.compile(rf"(?:(?<![A-Za-z0-9_.,/#])(?<![\d)]:)(?<![A-Za-z0-9]-){_CODES})(?:{_GROUPED})")
+_CODE_BEFORE = re.compile(r"(?:^|[^A-Za-z])(?:USD|EUR|RMB|CNY|HKD|TWD|NTD|INR|CHF|GBP|IDR|R[pMs]|rp)$")
 _UPPER = re.compile(rf"[ ]?(?:[-–—~～〜至到]|to|bis|a|à|до|und|ila)[ ]?({_GROUPED})(?![\d:/])")
 # Letters with the marks that belong to them: `\w` leaves out the vowels of Hindi and the tones of Thai.
 WORD = "[^\\s\\d_!-/:-@\\[-\\^`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u066a\u0964\u2000-\u206f\u20a0-\u2bff\u3000-\u303f\ufe30-\ufe4f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+"
@@ -34,6 +33,7 @@ _THAI = re.compile("|".join(sorted(_TABLE["signs"]["thai"], key=len, reverse=Tru
 _THAI_RUN = re.compile(f"(?:{_THAI.pattern})+")
 _HANGUL = re.compile("|".join(sorted(_TABLE["signs"]["hangul"], key=len, reverse=True)))
 _HANGUL_RUN = re.compile(f"(?<![가-힣])(?:{_HANGUL.pattern})+")
+_HAS_THAI, _HAS_HANGUL = re.compile("[\u0e00-\u0e7f]"), re.compile("[\uac00-\ud7a3]")
 _SIGNS: dict[str, int] = {sign: value for signs in _TABLE["signs"].values() for sign, value in signs.items()}
 _MULTIPLYING_TENS = frozenset(["puluh", "mươi", "chục"])
 
@@ -77,10 +77,10 @@ def find_numbers(text: str, language: str | None = None) -> list[Number]:
 
     `language` (ISO 639-1) says which number words to know beside English ones.
     """
-    found = list(_figures(text))
-    found.extend(_words(text, language))
+    found = list(islice(_figures(text), _MAX_NUMBERS))
+    found.extend(islice(_words(text, language), _MAX_NUMBERS))
     if not text.isascii():
-        found.extend(_signs(text))
+        found.extend(islice(_signs(text), _MAX_NUMBERS))
     found.sort(key=lambda number: (number.start, -number.end))
     apart: list[Number] = []
     for number in found:
@@ -92,8 +92,8 @@ def find_numbers(text: str, language: str | None = None) -> list[Number]:
 def _figures(text: str) -> Iterator[Number]:
     done = 0
     for match in _FIGURES.finditer(text):
-        if match.start() < done:
-            continue  # the other end of a range
+        if match.start() < done or not _may_begin(text, match.start()):
+            continue  # the other end of a range, a part of an article's number
         value = _value(match[0])
         if value is None:
             continue
@@ -105,6 +105,19 @@ def _figures(text: str) -> Iterator[Number]:
         if factor * (upper or value) < _MAX_VALUE:
             yield Number(match.start(), after, value * factor, upper and upper * factor, False, factor > 1)
         done = after
+
+
+def _may_begin(text: str, start: int) -> bool:
+    """Is what stands before figures no part of them, of a time or of an article's number?"""
+    if start == 0:
+        return True
+    before = text[start - 1]
+    if before in _NOT_BEFORE:
+        return before.isalpha() and _CODE_BEFORE.search(text[max(start - 4, 0) : start]) is not None
+    if start > 1 and before in ":-":
+        ahead = text[start - 2]
+        return not (ahead.isascii() and ahead.isalnum()) and not (before == ":" and ahead == ")")
+    return True
 
 
 def _value(figures: str) -> float | None:
@@ -149,35 +162,56 @@ def _vocabulary(language: str | None) -> tuple[dict[str, float], frozenset[str],
     return values, frozenset(own.get("joins", ())), own.get("prefix", ""), parts
 
 
-def _words(text: str, language: str | None) -> Iterator[Number]:
-    values, joins, prefix, parts = _vocabulary(language)
+@cache
+def _any_word(language: str | None) -> Pattern:
+    """Return a pattern of where a number word, or a compound of such, may begin."""
+    values, _, _, parts = _vocabulary(language)
+    pieces = values if parts is None else {**values, **_TABLE["words"][language]["parts"]}
+    prefix = _TABLE["words"].get(language, {}).get("prefix", "")
+    return linear(
+        rf"(?i)(?:^|[^\pL\pM])(?:{prefix}?(?:{any_of(pieces)}))"
+        if prefix
+        else rf"(?i)(?:^|[^\pL\pM])(?:{any_of(pieces)})"
+    )
+
+
+def _number_words(text: str, language: str | None) -> Iterator[tuple[int, int, str, float]]:
+    """Yield (start, end, word, value) of number words, in order."""
+    values, _, prefix, parts = _vocabulary(language)
     compounds = _TABLE["words"][language]["parts"] if parts is not None and language else {}
-    run: list[tuple[str, float]] = []
-    start = end = joined = -1
-    for match in _WORD.finditer(text):
+    for place in _any_word(language).finditer(text):
+        match = _WORD.match(text, place.start()) or _WORD.match(text, place.start() + 1)
+        if match is None:
+            continue
         word = match[0].lower()
         value = values.get(word)
         if value is None and parts is not None and len(word) >= _LEAST_COMPOUND:
             value = _compound(word, parts, values, compounds)
-        if value is None and prefix and run and word.startswith(prefix):
+        if value is None and prefix and word.startswith(prefix):
             value = values.get(word[len(prefix) :])
-        near = bool(run) and _GAP.fullmatch(text, joined if joined >= 0 else end, match.start()) is not None
         if value is not None:
-            if run and not near:
-                yield Number(start, end, _sum(run), None, True)
-                run = []
-            if not run:
-                start = match.start()
-            run.append((word, value))
-            end, joined = match.end(), -1
-        elif run:
-            if near and joined < 0 and word in joins:
-                joined = match.end()
-                continue
+            yield match.start(), match.end(), word, value
+
+
+def _words(text: str, language: str | None) -> Iterator[Number]:
+    joins = _vocabulary(language)[1]
+    run: list[tuple[str, float]] = []
+    start = end = -1
+    for first, last, word, value in _number_words(text, language):
+        if run and not _is_joined(text[end:first], joins):
             yield Number(start, end, _sum(run), None, True)
-            run, joined = [], -1
+            run = []
+        if not run:
+            start = first
+        run.append((word, value))
+        end = last
     if run:
         yield Number(start, end, _sum(run), None, True)
+
+
+def _is_joined(gap: str, joins: frozenset[str]) -> bool:
+    """Does what stands between two number words make one number of them?"""
+    return _GAP.fullmatch(gap) is not None or (gap.strip().lower() in joins and len(gap) < 8 and gap[:1] == " ")
 
 
 def _compound(word: str, parts: re.Pattern[str], values: dict[str, float], small: dict[str, int]) -> float | None:
@@ -217,14 +251,14 @@ def _signs(text: str) -> Iterator[Number]:
         before = text[match.start() - 1 : match.start()]
         if value is not None and not before.isdigit() and before not in (".", ",", "第", "星", "周", "週", "期"):
             yield Number(match.start(), match.end(), value, None, True)
-    for match in _THAI_RUN.finditer(text):
-        value = _value_of_signs([_SIGNS[word] for word in _THAI.findall(match[0])], 1_000_000)
-        if value is not None:
-            yield Number(match.start(), match.end(), value, None, True)
-    for match in _HANGUL_RUN.finditer(text):
-        value = _value_of_signs([_SIGNS[word] for word in _HANGUL.findall(match[0])], 10_000)
-        if value is not None:
-            yield Number(match.start(), match.end(), value, None, True)
+    for script, runs, words, least in (
+        (_HAS_THAI, _THAI_RUN, _THAI, 1_000_000),
+        (_HAS_HANGUL, _HANGUL_RUN, _HANGUL, 10_000),
+    ):
+        for match in runs.finditer(text) if script.search(text) else ():
+            value = _value_of_signs([_SIGNS[word] for word in words.findall(match[0])], least)
+            if value is not None:
+                yield Number(match.start(), match.end(), value, None, True)
 
 
 def _value_of_signs(values: list[int], least_section: int) -> float | None:

@@ -27,7 +27,8 @@ _CUE = linear(
 )
 _CUE_CHARS = 1_500
 _SMALL_WORDS = {word for words in read_table("language")["small_words"].values() for word in words.split()}
-_ROUTINE = frozenset(read_table("entities")["routine_words"]) | _SMALL_WORDS
+_INCOTERMS = frozenset("exw fca fas fob cfr cnf c&f cif cpt cip dap dpu dat ddp ddu usd eur rmb".split())
+_ROUTINE = frozenset(read_table("entities")["routine_words"]) | _SMALL_WORDS | _INCOTERMS
 _SEGMENT = re.compile(r"\s[-–—|/·+]\s|[|,，、:：;；()（）\[\]【】„“”\"«»「」/!?！？]|\s{2,}")
 _BRACKETED = re.compile(r"[\[【][^\]】]{0,40}[\]】]")
 _REPLY = re.compile(
@@ -259,16 +260,15 @@ def _features(text: str, lowered: str, start: int, end: int, head: int, common: 
     if _UNSPACED.match(phrase):
         features.append(f"asian-chars={min(len(phrase), 8)}")
     for name, word in (("starts", words[0]), ("ends", words[-1])):
-        if word in common:
+        if word in _ROUTINE:
             features.append(f"{name}-routine")
         elif word[:1].isdigit():
             features.append(f"{name}-digit")
         elif len(word) < 3:
             features.append(f"{name}-short")
-    if all(word in common for word in words):
-        features.append("all-routine")
-    elif any(word in common for word in words):
-        features.append("some-routine")
+    routine = sum([word in common for word in words])
+    if routine:
+        features.append("all-routine" if routine == len(words) else "some-routine")
     stem = phrase[:-1] if len(phrase) > 5 and not _UNSPACED.match(phrase) else phrase
     again = lowered.count(stem)
     features.append(f"again={min(again - 1, 3)}")

@@ -3,6 +3,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -185,7 +186,8 @@ def _with_company(found: list[Quantity]) -> list[Quantity]:
     if not found:
         return found
     counted = [candidate for candidate in found if candidate.unit is not None]
-    largest = max(candidate.value for candidate in found)
+    values = Counter(candidate.value for candidate in found)
+    largest = max(values)
     largest_counted = max((candidate.value for candidate in counted), default=0.0)
     listed = []
     for index, candidate in enumerate(found):
@@ -200,7 +202,7 @@ def _with_company(found: list[Quantity]) -> list[Quantity]:
                 more.append("first-unit")
         elif counted:
             more.append("others-have-units")
-        if sum(other.value == candidate.value for other in found) > 1:
+        if values[candidate.value] > 1:
             more.append("again")
         listed.append(
             Quantity(

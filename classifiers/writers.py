@@ -86,6 +86,11 @@ def _beside(piece: Piece, person: Piece | None) -> list[str]:
     return features
 
 
-def choose_company(signer: Signer, candidates: Sequence[Piece]) -> Piece | None:
-    """Return the piece that names the company."""
-    return _COMPANY.choose(candidates, signer.none_features)
+def choose_company(signer: Signer, pieces: Sequence[Piece], person: Piece | None) -> Piece | None:
+    """Return the piece that names the company; `pieces` as they are, without their relation to the person."""
+    best, best_score = None, _COMPANY.score(signer.none_features)
+    for piece in pieces:
+        score = _COMPANY.score(piece.features) + _COMPANY.score(_beside(piece, person))
+        if score > best_score:
+            best, best_score = piece, score
+    return best

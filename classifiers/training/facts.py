@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.entities import Letter, letter_of, none_features, prices_of, products_of
+from classifiers.entities import ABOUT_GOODS, Letter, letter_of, none_features, prices_of, products_of
 from classifiers.phones import warm_regions
 from classifiers.products import PHRASE_WORD
 from classifiers.ranking import Features
@@ -103,7 +103,7 @@ def price_choices(letter: Letter, facts: Facts) -> tuple[tuple[Features, ...], t
 
 def product_choices(letter: Letter, facts: Facts) -> tuple[tuple[Features, ...], tuple[bool, ...]]:
     """Return the phrases of the letter that may name the product."""
-    candidates = products_of(letter)
+    candidates = products_of(letter) if letter.category in ABOUT_GOODS else []
     right = _likest([one.text for one in candidates], facts.product)
     return _with_none(none_features(letter), [one.features for one in candidates], right, facts.product)
 
@@ -274,14 +274,14 @@ def choices_of(task: Task, pairs: Sequence[tuple[TrainingLetter, Letter]]) -> li
 
 
 def count_common_words(pairs: Sequence[tuple[TrainingLetter, Letter]]) -> dict[str, str]:
-    """Return, by language, the words that many writers use: in at least one letter of sixty and three."""
+    """Return, by language, the words that many writers use: in at least one letter of thirty and three."""
     letters: Counter[str] = Counter()
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     for row, letter in pairs:
         letters[row.lang] += 1
         seen[row.lang].update({word.lower() for word in PHRASE_WORD.findall(letter.text) if not word[0].isdigit()})
     return {
-        language: " ".join(sorted(word for word, count in words.items() if count >= max(3, letters[language] / 60)))
+        language: " ".join(sorted(word for word, count in words.items() if count >= max(3, letters[language] / 30)))
         for language, words in sorted(seen.items())
     }
 

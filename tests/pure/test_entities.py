@@ -224,7 +224,7 @@ def test_what_the_letter_is_about(subject: str, text: str, product: str | None) 
 
 
 _ATTACKS = ("1" * 20_000, "1 " * 10_000, "$" * 20_000, "1,111 " * 3_000, "Aa " * 6_000, "一" * 20_000, "1x" * 9_000, "«a" * 9_000,
-            "- a\n" * 5_000, "two " * 5_000, "(" * 20_000, "a@" * 9_000, "von " * 5_000, "Ann, " * 4_000, "1-1" * 6_000)  # fmt: skip
+            "- a\n" * 5_000, "two " * 5_000, "(" * 20_000, "a@" * 9_000, "von " * 5_000, "Ann, " * 4_000, "1-1" * 6_000, "PO 1" * 5_000, "5月1日" * 4_000, "www.a.de " * 2_000, "- a: 5 pcs\n" * 1_800)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", _ATTACKS)
