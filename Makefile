@@ -58,6 +58,7 @@ bench-classifiers: .cache/test.stamp  ## Measure how right and how fast the clas
 
 model: .cache/test.stamp  ## Train the models and the second opinion from classifiers/training
 	$(BIN)/python -m classifiers.training.train
+	$(BIN)/python -m classifiers.training.facts
 	$(BIN)/python -m classifiers.training.second_opinion
 
 clean:  ## Remove what was made here; Debian packages stay

@@ -27,7 +27,28 @@ _CUE = linear(
 )
 _CUE_CHARS = 1_500
 _SMALL_WORDS = {word for words in read_table("language")["small_words"].values() for word in words.split()}
-_INCOTERMS = frozenset("exw fca fas fob cfr cnf c&f cif cpt cip dap dpu dat ddp ddu usd eur rmb".split())
+_INCOTERMS = frozenset(
+    [
+        "exw",
+        "fca",
+        "fas",
+        "fob",
+        "cfr",
+        "cnf",
+        "c&f",
+        "cif",
+        "cpt",
+        "cip",
+        "dap",
+        "dpu",
+        "dat",
+        "ddp",
+        "ddu",
+        "usd",
+        "eur",
+        "rmb",
+    ]
+)
 _ROUTINE = frozenset(read_table("entities")["routine_words"]) | _SMALL_WORDS | _INCOTERMS
 _SEGMENT = re.compile(r"\s[-–—|/·+]\s|[|,，、:：;；()（）\[\]【】„“”\"«»「」/!?！？]|\s{2,}")
 _BRACKETED = re.compile(r"[\[【][^\]】]{0,40}[\]】]")
