@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from classifiers.language import LanguageReader
 from classifiers.phones import choose_phone, find_phones, warm_regions
 from classifiers.reading import read_letter
 from classifiers.splitting import split_text
-from tradepost.message import Address, Message, Part
+from classifiers.training.letters import describe_mail
+from tradepost.message import Message
 
 _CORPUS_FILES = ("reply_split.jsonl", "langid.jsonl", "phone_examples.jsonl")
 _FEW = 1e-9  # keeps a share of nothing from dividing by zero
@@ -98,18 +98,9 @@ class Score:
 
 def message_of(row: dict[str, Any]) -> Message:
     """Return the mail that a labelled row describes."""
-    name, address = parseaddr(row["from"])
     date = datetime.fromisoformat(row["date"]) if row.get("date") else None
-    return Message(
-        subject=row["subject"],
-        from_=Address(address.lower(), name),
-        date=date if date is None or date.tzinfo else date.astimezone(),
-        text="\n".join(text for _, text in row["body"]),
-        attachments=tuple(
-            Part(str(number), "application/octet-stream", filename)
-            for number, filename in enumerate(row.get("attachments", []), 2)
-        ),
-    )
+    text = "\n".join(piece for _, piece in row["body"])
+    return describe_mail(row["from"], row["subject"], text, date, row.get("attachments", ()))
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,6 @@ from classifiers.ranking import Features
 from classifiers.reading import read_letter
 from classifiers.training.letters import Facts, TrainingLetter, read_letters
 from classifiers.writers import company_candidates, person_candidates
-from tradepost.message import Address, Message, Part
 
 FOLDS = 5
 STEPS = 400
@@ -69,22 +68,10 @@ def read_pairs(paths: Sequence[Path]) -> list[tuple[TrainingLetter, Letter]]:
 
 
 def _read(row: TrainingLetter) -> Letter:
-    message = message_of(row)
+    message = row.message
     reading = read_letter(message)
     country = reading.origin(message, row.lang).country
     return letter_of(message, reading, category=row.category, language=row.lang, country=country)
-
-
-def message_of(row: TrainingLetter) -> Message:
-    """Return the mail that a labelled letter describes."""
-    name, _, address = row.sender.rpartition("<")
-    return Message(
-        subject=row.subject,
-        from_=Address(address.strip("> ").lower(), name.strip(' "')),
-        date=row.date,
-        text=row.text,
-        attachments=tuple(Part(str(number), "application/pdf", file) for number, file in enumerate(row.attachments, 2)),
-    )
 
 
 def quantity_choices(letter: Letter, facts: Facts) -> tuple[tuple[Features, ...], tuple[bool, ...]]:

@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 
 from classifiers.splitting import Kind
+from tradepost.message import Address, Message, Part
 from tradepost.verdict import CATEGORIES, Priority
 
 Words = Annotated[str, msgspec.Meta(min_length=3)]
@@ -76,6 +77,25 @@ class TrainingLetter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if isinstance(self.body, str):
             return self.body
         return "\n".join(piece.strip("\n") for kind, piece in self.body if kind is Kind.NEW).strip()
+
+    @property
+    def message(self) -> Message:
+        """The mail that the letter describes."""
+        return describe_mail(self.sender, self.subject, self.text, self.date, self.attachments)
+
+
+def describe_mail(
+    sender: str, subject: str, text: str, date: datetime | None, attachments: Sequence[str] = ()
+) -> Message:
+    """Return the mail of a row; `sender` is 'Name <address>' as people write it, a comma or quotes in the name too."""
+    name, _, address = sender.rpartition("<")
+    return Message(
+        subject=subject,
+        from_=Address(address.strip("> ").lower(), name.strip(' "')),
+        date=date if date is None or date.tzinfo else date.astimezone(),
+        text=text,
+        attachments=tuple(Part(str(number), "application/pdf", file) for number, file in enumerate(attachments, 2)),
+    )
 
 
 _DECODER = msgspec.json.Decoder(TrainingLetter)

@@ -3,13 +3,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.reading import message_of, read_rows, score_letters
 from classifiers.language import LanguageReader
 
-LETTERS = [
+LETTERS: list[dict[str, Any]] = [
     {
         "lang": "en",
         "category": "inquiry",
@@ -54,3 +55,10 @@ def test_a_row_becomes_the_mail_it_describes() -> None:
     assert (message.from_.address, message.from_.name) == ("ann@pumps.co.uk", "Ann Lee")
     assert message.text.endswith("Pump Yard Ltd\n020 7946 0018")
     assert [part.filename for part in message.attachments] == ["list.pdf"]
+
+
+def test_a_comma_stays_in_the_name_of_the_from_field() -> None:
+    for sender in ("Kowalski, Marek <marek@pompy.pl>", '"Kowalski, Marek" <marek@pompy.pl>'):
+        writer = message_of(LETTERS[0] | {"from": sender}).from_
+
+        assert (writer.address, writer.name) == ("marek@pompy.pl", "Kowalski, Marek")
