@@ -320,8 +320,8 @@ def _only_country(text: str) -> str | None:
 
 def _countries_of_forms(text: str) -> Iterator[str]:
     """Yield the country of each legal form that only one has, a dozen at most."""
-    for match in islice(_FORM.finditer(text[:_MAX_CHARS].encode("utf-8", "replace")), _MAX_FORMS):
-        found = match[0].decode()
+    for encoded in islice(_FORM.texts(text[:_MAX_CHARS].encode("utf-8", "replace")), _MAX_FORMS):
+        found = encoded.decode()
         # With it match the signs that stand around a word: groups that leave them out cost more than all the rest.
         for word in (found, found[1:], found[:-1], found[1:-1]):
             if word in _FORMS:

@@ -187,7 +187,7 @@ def _says(tokens: list[str], start: int, others: tuple[str, ...]) -> bool:
 
 
 def _count_anywhere(tokens: Sequence[str], ideas: dict[str, int]) -> None:
-    for stem in _STEM_ANYWHERE.findall("  ".join(tokens).encode("utf-8", "replace")):
+    for stem in _STEM_ANYWHERE.texts("  ".join(tokens).encode("utf-8", "replace")):
         _add(ideas, _ANYWHERE[stem], 1)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the sender newly wrote, against quoted text, forwards, signature, disclaimer and frames of platforms.
 
-Line based; nothing is deleted, every line is only marked.  The frames are those of Outlook, Exchange, Gmail, Apple Mail,
-Thunderbird, Yahoo, Foxmail, QQ and 163 mail in the languages of trade.
+Line based; nothing is deleted but blank lines by the hundred, every line is only marked.  The frames are those of
+Outlook, Exchange, Gmail, Apple Mail, Thunderbird, Yahoo, Foxmail, QQ and 163 mail in the languages of trade.
 """
 
 import re
@@ -18,6 +18,8 @@ from classifiers.tables import Pattern, PatternSet, any_of, linear, read_table
 MAX_CHARS = 20_000
 MAX_LINE_CHARS = 2_000
 _MAX_MATCHES = 100
+_MANY_LINES = 500  # of more, long runs of blank ones are cut
+_MAX_BLANK_LINES = 20
 
 _WORDS = read_table("frames")
 _ORIGINAL = any_of(_WORDS["original"])
@@ -130,6 +132,9 @@ def split_text(
     """
     text = text[:max_chars].replace("\xa0", " ").replace("\u200b", "")
     lines = text.split("\n")
+    if len(lines) > _MANY_LINES:
+        lines = _without_gaps(lines)
+        text = "\n".join(lines)
     if is_relay:  # platforms set the buyer's words as a quote
         lines = [line[:MAX_LINE_CHARS] for line in lines]
         lines = [line.lstrip("> ") if line.startswith(">") else line for line in lines]
@@ -149,6 +154,17 @@ def split_text(
         _mark_frames(lines, kinds, _FRAME)
     _mark_signature(lines, kinds, writer, is_robot=is_robot)
     return Split(tuple(zip(kinds, lines, strict=True)))
+
+
+def _without_gaps(lines: list[str]) -> list[str]:
+    """Return the lines with no more than twenty blank ones together: thousands would be climbed over again and again."""
+    kept = []
+    blank = 0
+    for line in lines:
+        blank = 0 if line.strip() else blank + 1
+        if blank <= _MAX_BLANK_LINES:
+            kept.append(line)
+    return kept
 
 
 def _line_of(text: str, offset: int) -> int:

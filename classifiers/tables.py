@@ -2,61 +2,118 @@
 """Word lists by language, read from package data, and patterns made of them that run in linear time."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any, Protocol, cast
+from typing import Any
 
 import re2
 
+_NOTHING: frozenset[str] = frozenset()
+_ANYWHERE, _ALL = re2._re2.RE2.Anchor.UNANCHORED, re2._re2.RE2.Anchor.ANCHOR_BOTH
+_characters, _bytes = re2._re2.BytesToCharLen, re2._re2.CharLenToBytes  # (encoded, first byte, how far) -> how far
+_Spans = list[tuple[int, int]]  # of a match and its groups; (-1, -1): the group took no part
 
-class Match(Protocol):
-    """The part of a match that is used here."""
+
+class Match:
+    """Where a pattern was found, in characters."""
+
+    __slots__ = ("_spans", "_text")
+
+    def __init__(self, text: str, spans: _Spans) -> None:
+        self._text = text
+        self._spans = spans
 
     def start(self, group: int = 0) -> int:
-        """Return where the match (or group) begins."""
+        """Return where the match (or group) begins, -1 for a group that took no part."""
+        return self._spans[group][0]
 
     def end(self, group: int = 0) -> int:
         """Return where the match (or group) ends."""
+        return self._spans[group][1]
 
-    def group(self, group: int = 0) -> str:
-        """Return what matched."""
+    def group(self, group: int = 0) -> Any:
+        """Return what matched, None for a group that took no part."""
+        start, end = self._spans[group]
+        return None if start < 0 else self._text[start:end]
 
 
-class Pattern(Protocol):
+class _Compiled:
+    """Asked without the binding's own match objects: most patterns stand in no letter, and the binding takes longer to
+    say so than google-re2 to look."""
+
+    __slots__ = ("_look",)
+
+    def __init__(self, pattern: str) -> None:
+        self._look: Callable[[Any, bytes, int, int], _Spans] = re2.compile(pattern, _options())._regexp.Match
+
+    def _spans(self, encoded: bytes) -> Iterator[_Spans]:
+        """Yield the spans of every match, in bytes."""
+        position, length = 0, len(encoded)
+        while (spans := self._look(_ANYWHERE, encoded, position, length))[0][0] >= 0:
+            yield spans
+            start, position = spans[0]
+            if start == position:  # an empty match: the search goes on one character later
+                if position == length:
+                    break
+                position += _bytes(encoded, position, 1)
+
+
+class Pattern(_Compiled):
     """A compiled google-re2 pattern."""
+
+    __slots__ = ()
 
     def search(self, text: str) -> Match | None:
         """Find the first place."""
+        return self._first(_ANYWHERE, text)
 
     def fullmatch(self, text: str) -> Match | None:
         """Match the whole text."""
+        return self._first(_ALL, text)
 
-    def finditer(self, text: str) -> Iterable[Match]:
+    def finditer(self, text: str) -> Iterator[Match]:
         """Find every place."""
+        encoded = text.encode()
+        is_ascii = len(encoded) == len(text)
+        byte = character = 0
+        for spans in self._spans(encoded):
+            if not is_ascii:
+                start = spans[0][0]
+                character += _characters(encoded, byte, start)
+                byte = start
+                spans = _in_characters(encoded, spans, byte, character)
+            yield Match(text, spans)
 
-    def findall(self, text: str) -> list[str]:
-        """Return every text that matched."""
+    def _first(self, anchor: Any, text: str) -> Match | None:
+        encoded = text.encode()
+        spans = self._look(anchor, encoded, 0, len(encoded))
+        if spans[0][0] < 0:
+            return None
+        return Match(text, spans if len(encoded) == len(text) else _in_characters(encoded, spans, 0, 0))
 
 
-class BytesMatch(Protocol):
-    """A match in UTF-8 bytes."""
-
-    def __getitem__(self, group: int) -> bytes:
-        """Return what matched."""
-
-
-class BytesPattern(Protocol):
+class BytesPattern(_Compiled):
     """A pattern that is looked for in UTF-8 bytes: much cheaper when many places match."""
 
-    def finditer(self, text: bytes) -> Iterable[BytesMatch]:
-        """Find every place."""
+    __slots__ = ()
 
-    def findall(self, text: bytes) -> list[bytes]:
-        """Return every text that matched."""
+    def texts(self, encoded: bytes) -> Iterator[bytes]:
+        """Yield every text that matched."""
+        for spans in self._spans(encoded):
+            start, end = spans[0]
+            yield encoded[start:end]
 
 
-_NOTHING: frozenset[str] = frozenset()
+def _in_characters(encoded: bytes, spans: _Spans, byte: int, character: int) -> _Spans:
+    """Return spans of bytes as spans of characters, where that character stands at that byte, before all of them."""
+    places = {-1: -1}
+    for offset in sorted({offset for span in spans for offset in span}):
+        if offset >= 0:
+            character += _characters(encoded, byte, offset)
+            byte = offset
+            places[offset] = character
+    return [(places[start], places[end]) for start, end in spans]
 
 
 @cache
@@ -67,12 +124,12 @@ def read_table(name: str) -> dict[str, Any]:
 
 def linear(pattern: str) -> Pattern:
     """Compile under google-re2: no input can make it slow."""
-    return cast(Pattern, re2.compile(pattern, _options()))
+    return Pattern(pattern)
 
 
 def linear_bytes(pattern: str) -> BytesPattern:
     """Compile under google-re2, for searching UTF-8 bytes."""
-    return cast(BytesPattern, re2.compile(pattern, _options()))
+    return BytesPattern(pattern)
 
 
 class PatternSet:

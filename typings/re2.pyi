@@ -6,6 +6,8 @@ class Options:
     case_sensitive: bool
     never_capture: bool
 
+_re2: Any  # the compiled module below
+
 class error(Exception): ...
 
 def compile(pattern: str, options: Options | None = ...) -> Any: ...

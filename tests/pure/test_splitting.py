@@ -307,3 +307,10 @@ def test_one_pass_knows_which_frames_occur() -> None:
 
     for text in texts:
         assert splitting._OCCURS.found(text) == {name for name, pattern in patterns.items() if pattern.search(text)}
+
+
+def test_thousands_of_blank_lines_are_cut_to_a_gap() -> None:
+    split = split_text("How much for 300 pumps?" + "\n \n" * 5_000 + "Best regards,\nAnn Lee\nTel. +49 30 1234567")
+    assert len(split.lines) < 30
+    assert split.new_text == "How much for 300 pumps?"
+    assert split.signature == "Best regards,\nAnn Lee\nTel. +49 30 1234567"
