@@ -16,6 +16,7 @@ from classifiers.contact_details import (
     find_website,
 )
 from classifiers.contact_pieces import Piece
+from classifiers.domain_names import company_of_domain
 from classifiers.goods import list_goods
 from classifiers.money import Money, find_money, spoken_currency
 from classifiers.numbers import Number, find_numbers, plain_figures
@@ -86,7 +87,7 @@ class Letter:
     def _counted(self) -> list[Quantity]:
         taken = [(money.start, money.end) for money in self.money]
         taken += [(reference.start, reference.end) for reference in self.references]
-        return quantity_candidates(self.text, self.numbers, taken, head=self.head)
+        return quantity_candidates(self.text, self.numbers, taken, head=self.head, category=self.category)
 
     @cached_property
     def goods(self) -> list[tuple[Quantity, Goods]]:
@@ -162,8 +163,9 @@ def read_entities(letter: Letter) -> Entities:
     pieces = person_candidates(signer)
     who = choose_person(signer, pieces)
     whose = choose_company(signer, pieces, who)
+    company = whose.text if whose else _company_of_domain(letter, who)
     facts: dict[str, Any] = {
-        "company": whose.text if whose else None,
+        "company": company,
         "currency": letter.money[0].currency if letter.money else None,
         "references": tuple([Reference(found.kind, found.number) for found in letter.references]),
     }
@@ -177,6 +179,14 @@ def read_entities(letter: Letter) -> Entities:
         _add_terms(letter, facts, spans)
         _add_goods(letter, facts, spans)
     return Entities(**facts, spans=tuple(spans))
+
+
+def _company_of_domain(letter: Letter, who: Piece | None) -> str | None:
+    """Return the company that only the writer's domain names: no more than a hint, so that it gets no span."""
+    if letter.is_robot or letter.is_automatic or letter.category == "spam":
+        return None
+    spelling = f"{letter.writer.name}\n{letter.contact}\n{letter.new_text}"
+    return company_of_domain(letter.writer.address, who.text if who else "", spelling)
 
 
 def _name_spans(letter: Letter, names: Iterable[tuple[str, Piece | None]]) -> Iterator[Span]:
@@ -235,7 +245,7 @@ def _add_terms(letter: Letter, facts: dict[str, Any], spans: list[Span]) -> None
 def _add_goods(letter: Letter, facts: dict[str, Any], spans: list[Span]) -> None:
     """Add product, quantity and price: those that the letter is about, and all of a list."""
     none = none_features(letter)
-    quantity = choose_quantity(letter.quantities, none)
+    quantity = choose_quantity(letter.text, letter.quantities, none)
     price = choose_price(prices_of(letter), none)
     product = None
     if letter.category is None or letter.category in ABOUT_GOODS:

@@ -22,6 +22,17 @@ _ALSO_FREE = frozenset(
         "seznam.cz", "abv.bg", "ukr.net", "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com",
         "msn.com", "yahoo.com", "ymail.com", "aol.com", "icloud.com", "me.com", "mac.com", "proton.me", "protonmail.com",
         "zoho.com", "gmx.com", "mail.com", "pm.me", "tutanota.com", "hey.com", "fastmail.com",
+        # Carriers that give every subscriber an address.
+        "hinet.net", "seed.net.tw", "netvigator.com", "hkbn.net", "bsnl.in", "bsnl.co.in", "mtnl.net.in", "dataone.in",
+        "vsnl.com", "vsnl.net", "etisalat.ae", "emirates.net.ae", "eim.ae", "batelco.com.bh", "omantel.net.om",
+        "qatar.net.qa", "mweb.co.za", "vodamail.co.za", "telkomsa.net", "iafrica.com", "wananchi.com",
+        "swissonline.ch", "vtxnet.ch", "skynet.be", "scarlet.be", "tvcablenet.be", "home.nl", "kpnmail.nl", "telenet.be",
+        "post.cz", "volny.cz", "centrum.cz", "t-email.hu", "upcmail.hu", "ttmail.com", "ttnet.net.tr", "superonline.com",
+        "clix.pt", "netcabo.pt", "sapo.pt", "otenet.gr", "forthnet.gr", "cantv.net", "speedy.com.ar",
+        "prodigy.net.mx", "infinitum.com.mx", "cable.net.co", "oi.com.br", "globo.com", "ig.com.br", "brturbo.com.br",
+        "telkom.net", "indosat.net.id", "cbn.net.id", "streamyx.com", "tm.net.my", "pldtdsl.net", "ksc.th.com", "vnn.vn",
+        "hcm.vnn.vn", "fpt.vn", "mail.ee", "inbox.lv", "korea.com", "dreamwiz.com", "chollian.net",
+        "biglobe.ne.jp", "nifty.com", "ocn.ne.jp", "so-net.ne.jp", "plala.or.jp", "dion.ne.jp", "cybernet.pk",
     }
 )  # fmt: skip
 _FREE: frozenset[str] = frozenset(str(domain).lower() for domain in _listed) | _ALSO_FREE

@@ -20,7 +20,7 @@ class Extract:
     rest: str = ""  # quoted text, signature, disclaimer: marked, never deleted
     signature: str = ""
     person: str | None = None
-    company: str | None = None
+    company: str | None = None  # without a span: only the mail domain names it, a hint
     phone: str | None = None  # E.164
     product: str | None = None
     quantity: float | None = None
