@@ -4,6 +4,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from classifiers.numbers import WORD, Number
 from classifiers.tables import any_of, linear, read_table
@@ -20,6 +21,7 @@ _SEVERAL: dict[str, dict[str, str]] = {
 _CODES = frozenset(_TABLE["codes"])
 _STEMS: dict[str, str] = _TABLE["stems"]
 _MOST_ENDING = 5
+_MOST_CHARS = max(map(len, (*_ONE, *_SEVERAL, *_CODES, *_STEMS))) + _MOST_ENDING
 _LONGEST = 8
 _UNSPACED = re.compile("[\u0e00-\u0eff\u2e80-\u9fff\uac00-\ud7a3]")
 _SIGN = r"(?:US|U|HK|NT|MX|AU|CA|NZ|R|A|C|S|J|GH)?[$＄¥￥₵]|[€£₹₽₺₴₸₩₫₱₦₪৳฿]"
@@ -29,6 +31,9 @@ _WORDS = re.compile(rf"({WORD}(?:[.'][^\W\d_]+)*)(?:[ ]({WORD}))?")
 _WORD_BEFORE = re.compile(rf"({WORD})(?:[ ]?[:：=]?[ ]?|\.[ ]?)$")
 _GAP_BEHIND = re.compile(r"[ ]?(?:(?:de|d['’]|di)[ ]?)?")
 _BEFORE_CHARS = 12
+# Signs that begin no currency's mark ("" is the end of the text), and that end none.
+_NO_MARK = frozenset(["", *"\n\t !\"#%&'()*+,-./0123456789:;<=>?@[\\]^_`{|}~，。、；：（）？！"])
+_NO_MARK_BEFORE = _NO_MARK - frozenset("./:=：\n")
 # Spoken of without an amount: "prices in USD", "账户是美金的".
 _ALONE = linear(
     rf"(?:^|[^\pL\d])(?:({any_of(code.upper() for code in _TABLE['any_case'])}|{any_of(_CODES - {'ALL', 'TOP'})})(?:$|[^\pL])|(€))|"
@@ -73,6 +78,11 @@ def spoken_currency(text: str, country: str | None = None) -> str | None:
 
 
 def _currency(name: str, country: str | None) -> str | None:
+    return _known_currency(name, country) if len(name) <= _MOST_CHARS else None
+
+
+@lru_cache(maxsize=4096)
+def _known_currency(name: str, country: str | None) -> str | None:
     if name in _CODES:
         return _SAME.get(name, name)
     name = name.lower()
@@ -91,6 +101,8 @@ def _behind(text: str, end: int, country: str | None) -> tuple[str, int] | None:
     """Return the currency right behind a number, and where its mark ends."""
     gap = _GAP_BEHIND.match(text, end)
     position = gap.end() if gap else end
+    if text[position : position + 1] in _NO_MARK:
+        return None
     sign = _SIGN_BEHIND.match(text, position)
     if sign is not None:
         # "100 $200": the sign belongs to what follows.
@@ -117,6 +129,8 @@ def _behind(text: str, end: int, country: str | None) -> tuple[str, int] | None:
 def _before(text: str, start: int, country: str | None, *, is_word: bool) -> tuple[str, int] | None:
     """Return the currency right before a number, and where its mark begins."""
     window = text[max(start - _BEFORE_CHARS, 0) : start]
+    if window.rstrip(" ")[-1:] in _NO_MARK_BEFORE:
+        return None
     sign = _SIGN_BEFORE.search(window)
     if sign is not None and (code := _currency(sign[1].rstrip("."), country) or _currency(sign[1][:-3], country)):
         return code, start - len(window) + sign.start(1)

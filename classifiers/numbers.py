@@ -22,6 +22,7 @@ _NOT_BEFORE = frozenset("_.,/#") | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGH
 # "EG300" is an article, "USD300" an amount.
 _CODE_BEFORE = re.compile(r"(?:^|[^A-Za-z])(?:USD|EUR|RMB|CNY|HKD|TWD|NTD|INR|CHF|GBP|IDR|R[pMs]|rp)$")
 _UPPER = re.compile(rf"[ ]?(?:[-–—~～〜至到]|to|bis|a|à|до|und|ila)[ ]?({_GROUPED})(?![\d:/])")
+_BEFORE_UPPER = frozenset(" -–—~～〜至到tbiaàдu")
 # Letters with the marks that belong to them: `\w` leaves out the vowels of Hindi and the tones of Thai.
 WORD = "[^\\s\\d_!-/:-@\\[-\\^`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u066a\u0964\u2000-\u206f\u20a0-\u2bff\u3000-\u303f\ufe30-\ufe4f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+"
 _WORD = re.compile(WORD)
@@ -57,6 +58,8 @@ def plain_figures(text: str) -> str:
 
 def parse_number(text: str) -> float:
     """Read a number as people write it: "1.200", "1,200.50", "1 200,5", "12'000", "1,90,000".  Raises ValueError for none."""
+    if text.isdecimal():
+        return float(text)
     text = text.replace(" ", "").replace("'", "").replace("’", "")
     comma, dot = text.rfind(","), text.rfind(".")
     if comma >= 0 and dot >= 0:
@@ -98,7 +101,7 @@ def _figures(text: str) -> Iterator[Number]:
         if value is None:
             continue
         end, upper = match.end(), None
-        above = _UPPER.match(text, end)
+        above = _UPPER.match(text, end) if text[end : end + 1] in _BEFORE_UPPER else None
         if above is not None and (other := _value(above[1])) is not None and other > value:
             end, upper = above.end(), other
         factor, after = _multiplier(text, end, value)
@@ -130,7 +133,10 @@ def _value(figures: str) -> float | None:
 def _multiplier(text: str, end: int, value: float) -> tuple[int, int]:
     """Return by what the next word multiplies a number, and where that word ends."""
     gap = end + (text[end : end + 1] == " ")
-    if text[gap : gap + 1] > "\u2e7f" or "\u0e00" < text[gap : gap + 1] < "\u0e7f":
+    first = text[gap : gap + 1]
+    if first < "\u0080" and not first.isalpha():
+        return 1, end
+    if first > "\u2e7f" or "\u0e00" < first < "\u0e7f":
         for length in (6, 5, 4, 3, 2, 1):
             if factor := _MULTIPLIERS.get(text[gap : gap + length]):
                 return factor, gap + length

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the classifiers offer the other rooms: the interface that milter and worker call, and the facts it returns."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -42,12 +42,18 @@ class Extract:
 
     def facts(self) -> dict[str, Any]:
         """Return what was found, without the texts and what the mail does not say, as JSON can hold it."""
-        found = asdict(self)
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in found.items()
-            if name not in ("new_text", "rest", "signature") and value not in (None, ())
-        }
+        found: dict[str, Any] = {}
+        for name in _FACT_NAMES:
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                if value:
+                    found[name] = [{field: getattr(one, field) for field in one.__slots__} for one in value]
+            elif value is not None:
+                found[name] = value
+        return found
+
+
+_FACT_NAMES = tuple(field.name for field in fields(Extract) if field.name not in ("new_text", "rest", "signature"))
 
 
 @dataclass(frozen=True, slots=True)
