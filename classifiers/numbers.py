@@ -36,6 +36,7 @@ _HANGUL = re.compile("|".join(sorted(_TABLE["signs"]["hangul"], key=len, reverse
 _HANGUL_RUN = re.compile(f"(?<![가-힣])(?:{_HANGUL.pattern})+")
 _HAS_THAI, _HAS_HANGUL = re.compile("[\u0e00-\u0e7f]"), re.compile("[\uac00-\ud7a3]")
 _SIGNS: dict[str, int] = {sign: value for signs in _TABLE["signs"].values() for sign, value in signs.items()}
+_NATIVE = frozenset(["하나", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열", "스무", "스물"])
 _MULTIPLYING_TENS = frozenset(["puluh", "mươi", "chục"])
 
 
@@ -105,6 +106,13 @@ def _figures(text: str) -> Iterator[Number]:
         if above is not None and (other := _value(above[1])) is not None and other > value:
             end, upper = above.end(), other
         factor, after = _multiplier(text, end, value)
+        rest = _FIGURES.match(text, after) if factor > 1 and text[after - 1] > "\u2e7f" else None
+        if rest is not None and upper is None and (smaller := _value(rest[0])) is not None:
+            other_factor, end_of_rest = _multiplier(text, rest.end(), smaller)
+            if smaller * other_factor < factor:  # "1万2千"
+                yield Number(match.start(), end_of_rest, value * factor + smaller * other_factor, is_multiplied=True)
+                done = end_of_rest
+                continue
         if factor * (upper or value) < _MAX_VALUE:
             yield Number(match.start(), after, value * factor, upper and upper * factor, False, factor > 1)
         done = after
@@ -262,9 +270,12 @@ def _signs(text: str) -> Iterator[Number]:
         (_HAS_HANGUL, _HANGUL_RUN, _HANGUL, 10_000),
     ):
         for match in runs.finditer(text) if script.search(text) else ():
-            value = _value_of_signs([_SIGNS[word] for word in words.findall(match[0])], least)
+            signs, end = words.findall(match[0]), match.end()
+            if len(signs) > 1 and signs[-1] == "만" and signs[-2] in _NATIVE:
+                end -= len(signs.pop())  # "하나만": only one
+            value = _value_of_signs([_SIGNS[sign] for sign in signs], least)
             if value is not None:
-                yield Number(match.start(), match.end(), value, None, True)
+                yield Number(match.start(), end, value, None, True)
 
 
 def _value_of_signs(values: list[int], least_section: int) -> float | None:

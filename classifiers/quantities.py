@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from classifiers.numbers import WORD, Number
 from classifiers.ranking import Chooser, Features
@@ -30,6 +30,19 @@ _CJK = re.compile("[\u3040-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]")
 _LINE_HEAD = re.compile(r"^[ \t]*(?:[-–—*•·]|\d{1,2}[.)、)])?[ \t]*$")
 _BEFORE_CHARS = 28
 _LEAST_FREE = 2
+_CODE_DIGITS = 7
+_AND = re.compile(
+    r"(?:^|[\s,])(?:and|und|et|y|e|ed|en|i|a|oraz|и|та|і|ve|và|dan|och|și|és|και|और|aur|plus)(?:\s|$)|[+&和與与及とو과와]|และ",
+    re.IGNORECASE,
+)
+_MAX_APART = 60  # characters between two numbers that are added
+
+
+# What means another thing in a letter of another kind.
+_CROSSED = frozenset(
+    ["largest", "first-unit", "only-unit", "largest-unit", "in-subject", "round-3", "round-2", "line-head", "word"]
+)
+_CROSSED_STARTS = ("size=", "nth", "third", "unit-", "next-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +58,16 @@ class Quantity:
 
 
 def quantity_candidates(
-    text: str, numbers: Sequence[Number], taken: Sequence[tuple[int, int]], *, head: int = 0
+    text: str,
+    numbers: Sequence[Number],
+    taken: Sequence[tuple[int, int]],
+    *,
+    head: int = 0,
+    category: str | None = None,
 ) -> list[Quantity]:
     """Return the numbers that may count goods; those inside `taken` spans (money, dates, references) don't.
 
-    The first `head` characters of the text are its subject.
+    The first `head` characters of the text are its subject; what a letter of complaint counts isn't what an order does.
     """
     lowered = text.lower()
     if len(lowered) != len(text):
@@ -61,7 +79,7 @@ def quantity_candidates(
         candidate = _candidate(text, lowered, number, head)
         if candidate is not None:
             found.append(candidate)
-    return _with_company(found)
+    return _with_company(found, category)
 
 
 def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity | None:
@@ -71,7 +89,9 @@ def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity |
         before.endswith((":", "/", "№", "#")) and before[-2:-1].isdigit()
     ):
         return None
-    unit = read_container(text, number.end) or read_unit(text, number.end)
+    if _is_code(text[number.start : number.end]):
+        return None
+    unit = read_container(text, number.end, number.value) or read_unit(text, number.end)
     if unit is not None and unit.kind == "other":
         return None
     features = _number_features(number)
@@ -93,6 +113,13 @@ def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity |
     features += _place_features(text, number, before, end, head)
     features += _thing_features(text, lowered, before, end, head)
     return Quantity(number.start, end, number.value, name, tuple(features), word[1] if word else "")
+
+
+def _is_code(figures: str) -> bool:
+    """Is it a telephone or serial number?  Nobody counts from a zero, and large counts are round or grouped."""
+    if not figures.isdecimal():
+        return False
+    return (figures[0] == "0" and len(figures) > 1) or (len(figures) >= _CODE_DIGITS and not figures.endswith("000"))
 
 
 def _number_features(number: Number) -> list[str]:
@@ -181,7 +208,7 @@ def _stem(word: str) -> str:
     return word[:5] if len(word) > 6 else word[:4]
 
 
-def _with_company(found: list[Quantity]) -> list[Quantity]:
+def _with_company(found: list[Quantity], category: str | None) -> list[Quantity]:
     """Add to each candidate how it stands among the others."""
     if not found:
         return found
@@ -204,22 +231,34 @@ def _with_company(found: list[Quantity]) -> list[Quantity]:
             more.append("others-have-units")
         if values[candidate.value] > 1:
             more.append("again")
-        listed.append(
-            Quantity(
-                candidate.start,
-                candidate.end,
-                candidate.value,
-                candidate.unit,
-                candidate.features + tuple(more),
-                candidate.behind,
-            )
-        )
+        features = candidate.features + tuple(more)
+        crossed = [f"{category}:{name}" for name in features if name in _CROSSED or name.startswith(_CROSSED_STARTS)]
+        listed.append(replace(candidate, features=(*features, *crossed)))
     return listed
 
 
 _CHOOSER = Chooser("quantity")
 
 
-def choose_quantity(candidates: Sequence[Quantity], none: Features) -> Quantity | None:
-    """Return the quantity that the letter is about."""
-    return _CHOOSER.choose(candidates, none)
+def choose_quantity(text: str, candidates: Sequence[Quantity], none: Features) -> Quantity | None:
+    """Return the quantity that the letter is about; as many of each of several kinds are added."""
+    chosen = _CHOOSER.choose(candidates, none)
+    if chosen is None or chosen.unit is None:
+        return chosen
+    equal = [one for one in candidates if one.unit == chosen.unit and one.value == chosen.value]
+    first = last = equal.index(chosen)
+    while first and _are_added(text, equal[first - 1], equal[first]):
+        first -= 1
+    while last + 1 < len(equal) and _are_added(text, equal[last], equal[last + 1]):
+        last += 1
+    if first == last:
+        return chosen
+    return replace(chosen, start=equal[first].start, end=equal[last].end, value=chosen.value * (last - first + 1))
+
+
+def _are_added(text: str, one: Quantity, other: Quantity) -> bool:
+    """Do two equal quantities stand side by side, as lines of a list or joined by an "and"?"""
+    gap = text[one.end : other.start]
+    if len(gap) > _MAX_APART or "in-subject" in one.features:
+        return False
+    return _AND.search(gap) is not None or ("\n" in gap and "\n\n" not in gap)

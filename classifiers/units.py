@@ -17,6 +17,9 @@ _CONTAINER = re.compile(
     r"[ ]?(?:[x×*][ ]?)?(?:(20|40|45)[ ]?(?:['’′]{1,2}|ft|feet|-?foot|尺|呎|фут\w*|pies|pés|pieds|stóp)?[ ]?-?(HC|HQ|GP|DV|DC|RF|OT|FR|RH|尺|呎|фут\w*)?)(?![\d.,]*\d)",
     re.IGNORECASE,
 )
+# "120 a 80", "5 в день": a small word, where it isn't written to the number as "12v" is.
+_SMALL_WORDS = frozenset("aevsoв")
+_PERCENT = re.compile(r"[ ]?(?:por|pour|per|pro)[ ]?c[ei]n?t?", re.IGNORECASE)
 _CONTAINER_WORD = re.compile(rf"[ ]?({WORD})")
 
 
@@ -59,19 +62,23 @@ def read_unit(text: str, position: int) -> Unit | None:
                 return Unit(*found, start + length)
         return None
     word = _WORD.match(text, start)
-    if word is None:
+    if word is None or (start > position and word[0] in _SMALL_WORDS):
         return None
+    if (percent := _PERCENT.match(text, position)) is not None:
+        return Unit("share", "other", percent.end())
     found = _UNITS.get(word[0].lower())
     return Unit(*found, word.end()) if found is not None else None
 
 
-def read_container(text: str, position: int) -> Unit | None:
-    """Return the container that stands behind a count: "2 x 40HQ", "1x20'", "3 40' containers"."""
+def read_container(text: str, position: int, count: float) -> Unit | None:
+    """Return the container that stands behind a count: "2 x 40HQ", "1x20'", "3 40' containers"; "40x40" is a size."""
     match = _CONTAINER.match(text, position)
+    if match is not None and match[2] is None and count == float(match[1]):
+        return None
     if match is None or (match[2] is None and "x" not in match[0].lower() and "×" not in match[0]):
         if match is None or (word := _CONTAINER_WORD.match(text, match.end())) is None:
             return None
         if _UNITS.get(word[1].lower(), ("",))[0] != "container":
             return None
     kind = (match[2] or "").upper()
-    return Unit(f"{match[1]}{kind if kind.isascii() else 'ft'} container", "counted", match.end())
+    return Unit(f"{match[1]}{kind if kind and kind.isascii() else 'ft'} container", "counted", match.end())

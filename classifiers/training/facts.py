@@ -139,7 +139,7 @@ def _with_none(
 TASKS = (
     Task("person", person_choices, 0.3, boldness=1.0),
     Task("company", company_choices, 0.3, boldness=1.0),
-    Task("quantity", quantity_choices, 0.7, boldness=1.5),
+    Task("quantity", quantity_choices, 1.2, boldness=1.5),
     Task("product", product_choices, 0.3, boldness=1.0),
     Task("target_price", price_choices, 0.5, boldness=1.2),
 )

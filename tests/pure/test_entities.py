@@ -59,6 +59,8 @@ def test_figures_as_people_write_them(text: str, number: float) -> None:
         ("500-1000 pcs and 12k", "en", [500, 12000]),
         ("EG-300, M8, 18:30 and 12.05.2026", "en", [18, 12.05]),
         ("on 3 bin adet", "tr", [10, 3000]),
+        ("年に1万2千個", "ja", [12000]),
+        ("하나만 더", "ko", [1]),
         ("", "en", []),
     ],
 )
@@ -80,9 +82,10 @@ def test_units(text: str, name: str | None) -> None:
 
 
 def test_containers_are_units_too() -> None:
-    by_size, by_word = read_container("2 x 40HQ", 1), read_container("3 40' containers", 1)
-    assert [unit and unit.name for unit in (by_size, by_word)] == ["40HQ container", "40 container"]
-    assert read_container("3 40 pcs", 1) is None
+    by_size, by_word = read_container("2 x 40HQ", 1, 2), read_container("3 40' containers", 1, 3)
+    assert [unit and unit.name for unit in (by_size, by_word)] == ["40HQ container", "40ft container"]
+    assert read_container("3 40 pcs", 1, 3) is None
+    assert read_container("40x40", 2, 40) is None
     assert unit_of("Kartons") == "cartons"
 
 
@@ -121,6 +124,11 @@ def test_a_currency_may_be_spoken_of_without_an_amount() -> None:
         ("我们需要3万个", "zh", 30000, "pcs"),
         ("Nous voulons commander 500 paires", "fr", 500, "pairs"),
         ("please offer 25 tons of zinc", "en", 25, "ton"),
+        ("please send 15 pcs in red and 15 pcs in blue", "en", 30, "pcs"),
+        ("we ordered 15 pcs; you sent us other 15 pcs", "en", 15, "pcs"),
+        ("potřebuji 120 a ještě víc židlí", "cs", 120, "pcs"),
+        ("consumimos 3 mil por mês de tampas", "pt", 3000, "pcs"),
+        ("please call 0571 or 079941223 or 79941223", "en", None, None),
         ("Our colour is 4000K, 12.05.2026", "en", None, None),
         ("", "en", None, None),
     ],
