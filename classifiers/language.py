@@ -2,13 +2,10 @@
 """The language of the newly written text: script first, then letters and small words, then a statistical model."""
 
 import re
-from array import array
 from collections import Counter
-from unicodedata import normalize
+from functools import lru_cache
 
-import numpy as np
-from py3langid.langid import LanguageIdentifier
-
+from classifiers.latin_languages import LatinLanguages
 from classifiers.tables import read_table
 
 MAX_CHARS = 700  # more words don't make it surer
@@ -37,6 +34,7 @@ _SCRIPTS = {
 }
 _SINGLE = {"thai": "th", "devanagari": "hi", "greek": "el", "hebrew": "he", "bengali": "bn", "tamil": "ta", "georgian": "ka",
            "armenian": "hy", "khmer": "km", "burmese": "my", "lao": "lo", "hangul": "ko"}  # fmt: skip
+_FIRST_OTHER = "\u0370"  # the scripts above stand behind Latin
 # One sign of these says as much as so many Latin letters.
 _WEIGHT = {"han": 2.5, "kana": 1.5, "hangul": 2.0}
 _LATIN_WORD = re.compile(r"[^\W\d_]{2,}")
@@ -58,28 +56,11 @@ _MANY_WORDS = 8
 _NOISE_SIGNS = frozenset("@/0123456789")
 
 
-# What lower-case words in Latin letters hold in UTF-8: the rest of the automaton's columns is never looked at.
-_LATIN_BYTES = (0x00, 0x20, *range(0x61, 0x7B), *range(0x80, 0xC0), *range(0xC3, 0xCD), 0xE1)
-_COLUMN_OF = bytes(_LATIN_BYTES.index(byte) if byte in _LATIN_BYTES else 0 for byte in range(256))
-
-
-class _LatinIdentifier(LanguageIdentifier):
-    """Sees texts as columns of the automaton that is left."""
-
-    @staticmethod
-    def _encode(text: str) -> bytes:
-        return normalize("NFC", text).encode("utf-8", "replace").translate(_COLUMN_OF)
-
-
 class LanguageReader:
     """Holds the loaded model.  Pure and thread-safe once built."""
 
     def __init__(self) -> None:
-        self._identifier = _LatinIdentifier.from_model_file("data/model.npz.xz", norm_probs=True)
-        self._identifier.set_languages(list(_LATIN))
-        # It keeps the table of all 142 languages, for a later set_languages: 28 MB in every child.
-        self._identifier._full_model = None
-        _keep_latin(self._identifier)
+        self._latin = LatinLanguages()
 
     def read(self, text: str, hint: str = "") -> str | None:
         """Return ISO 639-1, or None when nobody can tell.  `hint` (the subject) is looked at when the text is short."""
@@ -95,15 +76,14 @@ class LanguageReader:
         if not _NOISE_SIGNS.isdisjoint(sample):
             words = sample.split()
             sample = " ".join([word for word in words if not word.isascii() or _NOISE_SIGNS.isdisjoint(word)])
-        if sample.isascii():
+        if sample.isascii() or max(sample) < _FIRST_OTHER:
             return self._read_latin(sample)
-        # Few different signs make a text: they tell which scripts are worth counting.
-        signs = "".join(set(sample))
-        counts = {
-            name: len(pattern.findall(sample)) * _WEIGHT.get(name, 1.0)
-            for name, pattern in _SCRIPTS.items()
-            if pattern.search(signs)
-        }
+        # Few different signs make a text.
+        found: dict[str, int] = {}
+        for sign, often in Counter(sample).items():
+            if sign >= _FIRST_OTHER and (name := _script_of(sign)) is not None:
+                found[name] = found.get(name, 0) + often
+        counts = {name: found[name] * _WEIGHT.get(name, 1.0) for name in _SCRIPTS if name in found}
         if not counts:
             return self._read_latin(sample)
         letters = sum(len(word) for word in _LATIN_WORD.findall(sample))
@@ -133,26 +113,26 @@ class LanguageReader:
         if not text.isascii():
             for code, letters in _count_letters(text.lower()).items():
                 votes[code] += min(letters, 6)
-        (best, most), (_, second) = sorted(votes.items(), key=lambda vote: -vote[1])[:2]
+        best = max(votes, key=votes.__getitem__)
+        most = votes[best]
+        second = sorted(votes.values())[-2]
         hindi = votes[_ROMANISED]
         if hindi >= _FEW_WORDS and hindi >= 0.7 * most:
             return _ROMANISED, True  # half of its words are English
         if most >= 2 and most >= 1.6 * second + 1:
             return best, True
-        guess, confidence = self._identifier.classify(" ".join(words))
+        guess, confidence = self._latin.read(" ".join(words))
         if len(words) < 3 and most == 0:
-            return (str(guess) if confidence > 0.6 and len(words) > 1 else None), False
+            return (guess if confidence > 0.6 and len(words) > 1 else None), False
         is_sure = len(words) >= _MANY_WORDS
         if votes[guess] >= second or confidence > 0.9:
-            return (str(guess) if confidence > 0.25 or votes[guess] == most > 0 else None), is_sure
+            return (guess if confidence > 0.25 or votes[guess] == most > 0 else None), is_sure
         return (best if most else None), is_sure
 
 
-def _keep_latin(identifier: LanguageIdentifier) -> None:
-    """Keep of the automaton what lower-case Latin letters need: a third of its 42 MB; texts come translated to columns."""
-    table = np.frombuffer(identifier.tk_nextmove, dtype=np.uint32).reshape(-1, 256)[:, list(_LATIN_BYTES)]
-    identifier.tk_nextmove = array("I", np.ascontiguousarray(table).tobytes())
-    identifier._rowbase = array("I", [row * len(_LATIN_BYTES) for row in identifier.tk_row])
+@lru_cache(maxsize=8_192)
+def _script_of(sign: str) -> str | None:
+    return next((name for name, pattern in _SCRIPTS.items() if pattern.match(sign)), None)
 
 
 def _count_letters(lowered: str) -> dict[str, int]:

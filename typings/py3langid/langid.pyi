@@ -1,12 +1,12 @@
 from typing import Any
 
 class LanguageIdentifier:
-    _full_model: object
-    _rowbase: Any
+    nb_classes: list[str]
+    nb_pc: Any
+    nb_ptc: Any
     tk_nextmove: Any
+    tk_output: Any
     tk_row: Any
-    @staticmethod
-    def _encode(text: str) -> bytes: ...
     @classmethod
     def from_model_file(cls, model_file: str, *, norm_probs: bool = ...) -> LanguageIdentifier: ...
     def set_languages(self, langs: list[str] | None = ...) -> None: ...
