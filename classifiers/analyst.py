@@ -4,6 +4,7 @@
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classifiers.country import Origin
 from classifiers.deciding import decide_category
@@ -14,12 +15,14 @@ from classifiers.linear_model import Models, Opinion, Weighed, feature_scheme, l
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.reading import Reading, read_letter
-from classifiers.site_model import SiteFolder, SiteFollower
 from classifiers.tables import read_table
 from tradepost.analysis import Extract
 from tradepost.heap import give_back
 from tradepost.message import Message
 from tradepost.verdict import Labels
+
+if TYPE_CHECKING:
+    from classifiers.site_folder import SiteFollower
 
 _WORKER_MAX_CHARS = 200_000
 
@@ -27,7 +30,7 @@ _WORKER_MAX_CHARS = 200_000
 class TradeAnalyst:
     """Implements `tradepost.analysis.Analyst`.  Pure after loading: safe in several threads and after a fork."""
 
-    def __init__(self, models: Models, languages: LanguageReader, follower: SiteFollower | None = None) -> None:
+    def __init__(self, models: Models, languages: LanguageReader, follower: "SiteFollower | None" = None) -> None:
         self._models = models
         self._languages = languages
         self._follower = follower
@@ -128,7 +131,12 @@ def load(site: Path | None = None) -> TradeAnalyst:
     Raises ModelError when a model is missing.
     """
     warm_regions()
-    follower = SiteFollower(SiteFolder(site), feature_scheme()) if site is not None else None
+    follower = None
+    if site is not None:
+        # It brings the metrics along: 8 MB that a bare reading needs not.
+        from classifiers.site_folder import SiteFolder, SiteFollower
+
+        follower = SiteFollower(SiteFolder(site), feature_scheme())
     analyst = TradeAnalyst(load_models(), LanguageReader(), follower)
     analyst.refresh()
     _warm(analyst)

@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 from classifiers.tables import any_of, linear_bytes, read_table
 
@@ -20,13 +19,9 @@ _UNSPACED_SIGNS = "\u0e00-\u0e7f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff"
 def _letters() -> str:
     """Return the letters of the other scripts, with the marks that combine with them, as one class: of two in an
     alternation the engine tries both at every sign."""
-    wanted = re.compile(
-        rf"(?![{_UNSPACED_SIGNS}])[^\W\d_\U00010000-\U0010ffff]|[\u0300-\u036f\u064b-\u065f\u0900-\u0963]"
-    )
-    points = [point for point in range(0x10000) if wanted.match(chr(point))]
-    edges = [0, *(i for i in range(1, len(points)) if points[i] != points[i - 1] + 1), len(points)]
-    runs = ((points[start], points[end - 1]) for start, end in pairwise(edges))
-    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in runs)
+    run = re.compile(rf"(?:(?![{_UNSPACED_SIGNS}])[^\W\d_]|[\u0300-\u036f\u064b-\u065f\u0900-\u0963])+")
+    signs = "".join(map(chr, range(0x10000)))
+    return "".join(f"\\u{found.start():04x}-\\u{found.end() - 1:04x}" for found in run.finditer(signs))
 
 
 # Runs of scripts written without spaces, other words, numbers, and the signs that mean something.

@@ -22,7 +22,8 @@ import numpy as np
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.descent import minimise
 from classifiers.linear_model import CATEGORY, PRIORITY, Models, Opinion, Weighed, code_of, feature_scheme
-from classifiers.site_model import SiteFolder, SiteModel, SiteModelError
+from classifiers.site_folder import SiteFolder
+from classifiers.site_model import SiteModel, SiteModelError
 from tradepost.learning import LEARNT_FIELDS, Learned, Lesson, Score
 from tradepost.message import Address, Message, Part
 from tradepost.verdict import Labels

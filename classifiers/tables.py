@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Word lists by language, read from package data, and patterns made of them that run in linear time."""
 
+import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
+from string import digits
 from typing import Any
 
 import re2
@@ -38,6 +42,41 @@ class Match:
         return None if start < 0 else self._text[start:end]
 
 
+# Where the scripts of trade and signs of all kinds stand; what lies elsewhere (Bengali, Tamil, Khmer) counts as letters.
+_KNOWN_BLOCKS = (
+    *((0x0000, 0x0700), (0x0900, 0x0980), (0x0E00, 0x0E80), (0x2000, 0x2C00), (0x2E00, 0x2E80), (0x3000, 0x3130)),
+    *((0xFE00, 0xFE70), (0xFF00, 0xFFF0), (0x1F000, 0x1FB00)),
+)
+
+
+def _others(kinds: str, digits: str = "") -> str:
+    """Return the ranges of all signs but those of these general categories and these digits."""
+    points = [
+        point
+        for first, behind in _KNOWN_BLOCKS
+        for point in range(first, behind)
+        if unicodedata.category(chr(point))[0] not in kinds and chr(point) not in digits
+    ]
+    edges = [0, *(i for i in range(1, len(points)) if points[i] != points[i - 1] + 1), len(points)]
+    runs = ((points[start], points[end - 1]) for start, end in pairwise(edges))
+    return "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in runs)
+
+
+# Of the 380 ranges of letters in Unicode google-re2 makes thousands of instructions, in every pattern that names them;
+# these are exact in known blocks, and a fifth as many.
+_CLASSES = {
+    r"\pL": f"[^{_others('L')}]",
+    r"[^\pL]": f"[{_others('L')}]",
+    r"[^\pL\d]": f"[{_others('L', digits)}]",
+    r"[^\pL\pN]": f"[{_others('LN')}]",
+}
+_CLASS = re.compile(r"\[[^\[\]]*\\p[^\[\]]*\]|\\pL")
+
+
+def _compact(pattern: str) -> str:
+    return _CLASS.sub(lambda match: _CLASSES.get(match[0], match[0]), pattern)
+
+
 class _Compiled:
     """Asked without the binding's own match objects: most patterns stand in no letter, and the binding takes longer to
     say so than google-re2 to look."""
@@ -45,7 +84,7 @@ class _Compiled:
     __slots__ = ("_look",)
 
     def __init__(self, pattern: str) -> None:
-        self._look: Callable[[Any, bytes, int, int], _Spans] = re2.compile(pattern, _options())._regexp.Match
+        self._look: Callable[[Any, bytes, int, int], _Spans] = re2.compile(_compact(pattern), _options())._regexp.Match
 
     def _spans(self, encoded: bytes) -> Iterator[_Spans]:
         """Yield the spans of every match, in bytes."""
@@ -139,7 +178,7 @@ class PatternSet:
         self._names = tuple(patterns)
         self._set = re2.Set.SearchSet(_options())
         for pattern in patterns.values():
-            self._set.Add(pattern)
+            self._set.Add(_compact(pattern))
         self._set.Compile()
 
     def found(self, text: str) -> frozenset[str]:

@@ -14,7 +14,8 @@ import pytest
 
 from classifiers.features import count_features
 from classifiers.linear_model import code_of, feature_scheme
-from classifiers.site_model import SiteFolder, SiteModel
+from classifiers.site_folder import SiteFolder
+from classifiers.site_model import SiteModel
 from postfix.sandbox.sending import Stranger
 from postfix.sandbox.service_stack import ServiceStack
 

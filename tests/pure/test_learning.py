@@ -15,7 +15,8 @@ from classifiers.analyst import TradeAnalyst, load
 from classifiers.descent import minimise
 from classifiers.learning import FEWEST_CORRECTIONS, SiteLearner, read_letters
 from classifiers.linear_model import code_of
-from classifiers.site_model import SiteFolder, SiteModelError
+from classifiers.site_folder import SiteFolder
+from classifiers.site_model import SiteModelError
 from tradepost.learning import Learned, Lesson
 from tradepost.message import Address, Message
 from tradepost.verdict import CATEGORIES, Priority

@@ -14,15 +14,8 @@ import numpy as np
 import pytest
 
 from classifiers.linear_model import Models, code_of, feature_scheme, load_models
-from classifiers.site_model import (
-    KEPT,
-    SiteFolder,
-    SiteFollower,
-    SiteModel,
-    SiteModelError,
-    decode_site_model,
-    encode_site_model,
-)
+from classifiers.site_folder import KEPT, SiteFolder, SiteFollower
+from classifiers.site_model import SiteModel, SiteModelError, decode_site_model, encode_site_model
 from tradepost.learning import Score
 
 

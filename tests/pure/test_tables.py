@@ -2,6 +2,7 @@
 """Patterns under google-re2: places are told in characters, whatever the script."""
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -30,3 +31,36 @@ def test_finds_what_the_standard_library_finds(pattern: str, text: str) -> None:
 
 def test_texts_in_bytes() -> None:
     assert list(linear_bytes("价.|a").texts("a价格a".encode())) == [b"a", "价格".encode(), b"a"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "wort",
+        "ж",
+        "ا",
+        "क",
+        "ก",
+        "한",
+        "か",
+        "中",
+        "é",
+        "ª",
+        "1",
+        "٣",
+        "_",
+        "，",
+        "€",
+        "\u064b",
+        "\u0301",
+        "😀",
+        "\n",
+    ],
+)
+def test_letters_are_those_of_unicode(text: str) -> None:
+    is_letter = unicodedata.category(text[0]).startswith("L")
+    is_number = unicodedata.category(text[0]).startswith("N")
+    assert (linear(r"^\pL").search(text) is not None) == is_letter
+    assert (linear(r"^[^\pL]").search(text) is not None) == (not is_letter)
+    assert (linear(r"^[^\pL\pN]").search(text) is not None) == (not is_letter and not is_number)
+    assert (linear(r"^[^\pL\d]").search(text) is not None) == (not is_letter and not ("0" <= text[0] <= "9"))

@@ -18,7 +18,7 @@ from record_servers import RecordServer
 from sqlalchemy import delete, select, update
 from ulid import ULID
 
-from classifiers.site_model import SiteFolder
+from classifiers.site_folder import SiteFolder
 from crm_sync.correction_report import LabelLine, fetch_report
 from crm_sync.corrections import CorrectionError, Made, correct_mail, fetch_corrector, known_categories
 from crm_sync.lessons import fetch_corrected, fetch_lesson_mails, read_lessons
