@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pieces of a letter that may name its writer or his company, with what is known of each.
 
-They stand in the From field, in the contact block, in the last lines when those sign without a block, where somebody
-introduces himself ("this is Ann from Acme"), and in an absence note wherever a name stands.
+They stand in the From field, in the contact block, in the last lines when those sign without a block, and where somebody
+introduces himself ("this is Ann from Acme").
 """
 
 import re
@@ -29,14 +29,13 @@ _MAX_PLACE_WORDS = 3
 _LEADS = frozenset(["first"])
 _TAIL_CHARS = 60
 _HEAD_CHARS = 240
-_TEXT_CHARS = 3_000
-_MAX_TEXT_NAMES = 20
 
 _WORDS = read_table("frames")
 _NAMES = read_table("names")
 _COMPANY_WORDS = frozenset(word for word in _NAMES["company"] if ord(word[0]) < 0x0E00)
 _ROLE_WORDS = frozenset(word for word in _NAMES["role"] if ord(word[0]) < 0x0E00)
-_POLITE = frozenset(_NAMES["polite_before"])
+_TEAM = tuple(_NAMES["team"])
+_ROLE_ENDS = tuple(_NAMES["role_ends"])
 _VIETNAMESE = frozenset(_NAMES["vi"])
 _TITLES = [*_WORDS["titles"], *_NAMES["titles"]]
 _NO_LEGAL_FORM = frozenset(read_table("entities")["no_legal_form"])
@@ -58,11 +57,13 @@ _SHAPES = PatternSet(
         "legal": _LEGAL_PATTERN,
         "title": rf"(?i)(?:^|[\s,/|(&.-])(?:{any_of(word for word in _TITLES if ord(word[0]) < 0x0590)})|"
         rf"(?:{any_of(word for word in _TITLES if ord(word[0]) >= 0x0590)})",
-        "company": rf"(?:{any_of(word for word in _NAMES['company'] if ord(word[0]) >= 0x0E00)})",
+        # Arabic companies are "for" what they trade in: "للأثاث".
+        "company": rf"(?:{any_of(word for word in _NAMES['company'] if ord(word[0]) >= 0x0E00)})|[ ]لل\p{{Arabic}}{{3}}",
         "role": rf"(?:{any_of(word for word in _NAMES['role'] if ord(word[0]) >= 0x0E00)})",
         "link": r"(?i)@|https?:|www\.|\.(?:com|net|org|cn|de|eu|info|io|[a-z]{2})(?:$|[/ ])",
-        "digit": r"\d",
-        "long-digits": r"\d[\d ().-]{5,}",
+        "digit": r"\p{Nd}",
+        "long-digits": r"\p{Nd}[\p{Nd} ().-]{5,}",
+        "colon": r"[:：]",
         "contact-label": r"(?i)^(?:tel|phone|mob|fax|cell|t|m|f|e|w|e-?mail|whats ?app|wechat|skype|qq|line|kakao|zalo|viber|тел|电话|電話|手机|微信|传真|전화|โทร|هاتف|تلفن|addr\w*|adresse|dirección|地址)\.?[ ]?[:：]",
         "sentence": r"[!?！？。;；]|\.[ ]\pL|[:：]$",
         "street": r"(?i)(?:straße|strasse|str\.|street|road|avenue|ave\.|blvd|calle|rua|rue |via |viale|piazza|plaza |ul\.|ulica|sok\.|cad\.|mah\.|ул\.|просп|jalan|jl\.|đường|quận|ถนน|شارع|خیابان|बाज़ार|marg|路|街|号|號|区|區|市|省|県|町|丁目|로 |길 |동 )",
@@ -103,7 +104,7 @@ _SCRIPTS = (
     ("arabic", "\u0600", "\u06ff"),
     ("hindi", "\u0900", "\u097f"),
 )
-_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7a3]")
+UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7a3]")
 _LATIN_RUN = re.compile(
     r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff][A-Za-z\u00c0-\u024f\u1e00-\u1eff .'&-]*[A-Za-z\u00c0-\u024f\u1e00-\u1eff.]"
 )
@@ -121,47 +122,13 @@ _KOREAN_INTRO = re.compile(
     r"(?:^|[\s.,!])([가-힣A-Za-z0-9]{2,14}(?:[ ][가-힣]{2,6}){0,2})(?:입니다|이에요|예요|이라고 합니다)"
 )
 _CHINESE_OF = re.compile(r"^([^的]{2,14})的?([\u4e00-\u9fff]{2,4})$")
-_NAME_RUN = re.compile(
-    r"(?<![^\W\d_])(?:[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁÇĞİÖŞÜ](?:[^\W\d_]?\.|[^\W\d_]*(?:[-'’][^\W\d_]+)*))(?:[ ](?:(?:de|da|van|der|den|von|bin|al|el|dos|du|le|la|ten)[ ]){0,2}[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁÇĞİÖŞÜ](?:[^\W\d_]?\.|[^\W\d_]*(?:[-'’][^\W\d_]+)*)){0,3}"
-)
-_ASIAN_REFERRAL = re.compile(
-    r"(?:联系|聯絡|聯繫|请洽|請洽|请找|請找|洽|找|转|轉|由|代理人?|同事|担当の|代理の)[:： ]?([\u4e00-\u9fff]{2,4}?|[A-Za-z]+)(?=[（(，,。、 \d:：分先小女さ様代处處或電电手\n]|$)"
-)
-_KOREAN_REFERRAL = re.compile(
-    r"(?:^|[\s,:(])([가-힣]{2,4})[ ]?(?:계장|과장|대리|차장|부장|팀장|사원|주임|실장|이사|님|선임|책임|매니저)"
-)
-_JAPANESE_REFERRAL = re.compile(
-    r"([\u4e00-\u9fff]{1,4}(?:[ \u3000][\u4e00-\u9fff]{1,3})?)(?=[（(まへ宛]|まで|\s*\+?\d{2,4}-)"
-)
-_OTHER_REFERRAL = re.compile(
-    r"(?:آقای|خانم|مهندس|الأستاذة?|السيدة?|الاخ|الأخ|المهندس|الزميلة?|زميلي|زميلتي|همکارم|คุณ|श्री|सुश्री|anh|chị|Pak|Bu|Ibu|Bapak)[ ]?([^\s،,.():\d]{2,20}(?:[ ][^\s،,.():\d]{2,16})?)"
-)
-_NO_NAMES = frozenset(
-    [
-        "tel",
-        "telefon",
-        "teléfono",
-        "tél",
-        "phone",
-        "fax",
-        "mobil",
-        "mobile",
-        "mail",
-        "email",
-        "e-mail",
-        "whatsapp",
-        "wechat",
-        "тел",
-        "телефон",
-    ]
-)
+_NAME_WORD = re.compile(r"[^\W\d_]+")
 _REACHABLE = re.compile(r"\+?\d[\d ().\-/]{6,}|@")
-_MAILBOX_SPLIT = re.compile(r"[^a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of text, where it stands (`source`: from, contact, tail, head, text; `start` in that source) and what is known."""
+    """A piece of text, where it stands (`source`: from, contact, tail, head; `start` in that source) and what is known."""
 
     text: str
     source: str
@@ -182,7 +149,7 @@ class _Mailbox:
     signed: str  # contact block and last lines, in small letters
 
 
-def find_pieces(writer: Address, contact: str, new_text: str, *, is_automatic: bool = False) -> list[Piece]:
+def find_pieces(writer: Address, contact: str, new_text: str) -> list[Piece]:
     """Return every piece that may be a person or a company, ninety at most."""
     mailbox = _mailbox(writer, f"{contact}\n{new_text[-_TAIL_CHARS:]}".lower())
     found: list[Piece] = []
@@ -196,8 +163,6 @@ def find_pieces(writer: Address, contact: str, new_text: str, *, is_automatic: b
     if not lines:
         _add_tail(found, new_text, mailbox)
         _add_head(found, new_text, mailbox)
-    if is_automatic:
-        _add_names_in_text(found, new_text, mailbox)
     return found[:_MAX_PIECES]
 
 
@@ -252,7 +217,8 @@ def _add_line(
     tail = _NUMBER_TAIL.search(line)
     if tail is not None and tail.start() > 1:
         line, more = line[: tail.start()], (*more, "number-behind")
-    segments = _segments(line)
+    is_one_name = source == "from" and _is_in_order_of_lists(line, mailbox)
+    segments = [(0, line)] if is_one_name else _segments(line)
     for order, (offset, text) in enumerate(segments):
         at_line, at_segment = f"line={min(index, 4)}", f"segment={min(order, 2)}-of-{min(len(segments), 3)}"
         place = (
@@ -268,7 +234,7 @@ def _add_line(
         )
         for shift, part, kind in _parts(text):
             _add(found, part, source, start + offset + shift, index, mailbox, (*place, kind))
-    if len(segments) > 1:
+    if len(segments) > 1 and source != "from":
         whole = line.strip(_TRIM)
         _add(
             found,
@@ -289,6 +255,12 @@ def _add_line(
             mailbox,
             (*more, f"line={min(index, 4)}", f"{source}|line={min(index, 4)}", "quoted"),
         )
+
+
+def _is_in_order_of_lists(name: str, mailbox: _Mailbox) -> bool:
+    """Is it "Kowalski, Marek", as directories write names: the mailbox is named after what stands first?"""
+    family, comma, given = name.partition(", ")
+    return comma != "" and given.isalpha() and squeezed(family) in mailbox.local and squeezed(family) != ""
 
 
 def _segments(line: str) -> list[tuple[int, str]]:
@@ -317,7 +289,7 @@ def _parts(text: str) -> Iterator[tuple[int, str, str]]:
     """Yield (offset, text, kind) of a segment and of those of its parts that may be a name by themselves."""
     bare, cut = _without_politeness(text)
     yield cut, bare, "whole"
-    if _UNSPACED.search(bare):
+    if UNSPACED.search(bare):
         yield from _unspaced_parts(bare, cut)
         return
     split = _FROM_COMPANY.search(bare)
@@ -402,41 +374,11 @@ def _add_head(found: list[Piece], new_text: str, mailbox: _Mailbox) -> None:
                 if group == 3 and (of := _CHINESE_OF.match(text)):
                     _add(found, of[1], "head", match.start(group), 0, mailbox, ("this-is", "chinese-of"))
                     _add(found, of[2], "head", match.start(group) + of.start(2), 0, mailbox, ("this-is", "chinese-who"))
-    if _UNSPACED.search(head):
+    if UNSPACED.search(head):
         for pattern, name in ((_JAPANESE_INTRO, "desu"), (_KOREAN_INTRO, "imnida")):
             for intro in islice(pattern.finditer(head), 2):
                 for text in filter(None, intro.groups()):
                     _add_line(found, text, "head", intro.start() + intro[0].find(text), 0, 1, mailbox, (name,))
-
-
-def _add_names_in_text(found: list[Piece], new_text: str, mailbox: _Mailbox) -> None:
-    """Add names wherever they stand: an absence note names who answers instead."""
-    text = new_text[:_TEXT_CHARS]
-    reachable = [match.start() for match in islice(_REACHABLE.finditer(text), 12)]
-    patterns = [(_NAME_RUN, "run"), (_OTHER_REFERRAL, "polite")]
-    if _UNSPACED.search(text):
-        patterns += [
-            (_ASIAN_REFERRAL, "referral"),
-            (_KOREAN_REFERRAL, "referral-ko"),
-            (_JAPANESE_REFERRAL, "referral-ja"),
-        ]
-    for pattern, kind in patterns:
-        for match in islice(pattern.finditer(text), _MAX_TEXT_NAMES):
-            group = 1 if pattern.groups else 0
-            start, name = match.start(group), match[group]
-            bare, cut = _without_politeness(name)
-            if bare[:1].islower() or bare.strip(_TRIM).lower() in _NO_NAMES:
-                continue
-            distance = min((place - match.end() for place in reachable if place >= match.end()), default=999)
-            before = text[max(start - 16, 0) : start].rstrip(" :")
-            more = (
-                kind,
-                f"to-number={'near' if distance < 6 else 'close' if distance < 25 else 'line' if distance < 80 else 'far'}",
-                *(("polite",) if cut or _POLITE_START.search(before[-6:] + " ") else ()),
-                f"before={before.split()[-1].lower()[-10:] if before.split() else ''}",
-                *(("first-word",) if not before or before[-1] in ".!?\n" else ()),
-            )
-            _add(found, bare, "text", start + cut, 0, mailbox, more)
 
 
 def _add(found: list[Piece], text: str, source: str, start: int, line: int, mailbox: _Mailbox, more: Features) -> None:
@@ -507,6 +449,13 @@ def _words_of(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)
+def name_words(name: str) -> tuple[str, ...]:
+    """Return the words of a name in small letters without accents, for comparing names."""
+    plain = unicodedata.normalize("NFKD", name.lower().replace("ı", "i").replace("ł", "l"))
+    return tuple(_NAME_WORD.findall("".join([char for char in plain if not unicodedata.combining(char)])))
+
+
+@lru_cache(maxsize=4096)
 def shape_of(text: str) -> frozenset[str]:
     """Return what a piece looks like, whoever wrote it."""
     features = set(_SHAPES.found(text))
@@ -528,8 +477,10 @@ def shape_of(text: str) -> frozenset[str]:
         )
     if not _COMPANY_WORDS.isdisjoint(lowered):
         features.add("company")
-    if not _ROLE_WORDS.isdisjoint(lowered):
+    if not _ROLE_WORDS.isdisjoint(lowered) or any(word.endswith(_ROLE_ENDS) for word in lowered):
         features.add("role")
+    if any(word.endswith(_TEAM) for word in lowered):
+        features.add("team")
     if "&" in text or "+" in text:
         features.add("ampersand")
     if "." in text and any(len(word) == 2 and word[1] == "." for word in words):

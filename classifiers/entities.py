@@ -28,7 +28,7 @@ from classifiers.references import Found, find_references
 from classifiers.spans import span_in_text, span_of_piece
 from classifiers.splitting import MAX_CHARS
 from classifiers.terms import Term, find_incoterm, find_needed_by, find_payment_term, find_place
-from classifiers.writers import Signer, choose_company, choose_person, person_candidates
+from classifiers.writers import Signer, choose_company, choose_person, person_candidates, person_of_mailbox
 from tradepost.facts import Account, Goods, Reference, Source, Span
 from tradepost.message import Address, Message
 from tradepost.verdict import BUSINESS_CATEGORIES
@@ -158,7 +158,7 @@ class Entities:
 
 
 def read_entities(letter: Letter) -> Entities:
-    """Read the facts.  Of a robot's letter only company, money and papers; of an absence note who is named too."""
+    """Read the facts.  Of a robot's letter only company, money and papers; of an absence note who wrote it too."""
     signer = letter.signer
     pieces = person_candidates(signer)
     who = choose_person(signer, pieces)
@@ -172,13 +172,24 @@ def read_entities(letter: Letter) -> Entities:
     spans = [*_name_spans(letter, (("company", whose),))]
     spans += [span_in_text("references", found.start, found.end, letter.head) for found in letter.references]
     if not letter.is_robot:
-        facts["person"] = who.text if who else None
+        facts["person"] = _spoken(who) if who else _person_of_mailbox(letter)
         spans += _name_spans(letter, (("person", who),))
     if not letter.is_robot and not letter.is_automatic:
         _add_contact(letter, [one for one in (who, whose) if one], facts, spans)
         _add_terms(letter, facts, spans)
         _add_goods(letter, facts, spans)
     return Entities(**facts, spans=tuple(spans))
+
+
+def _spoken(who: Piece) -> str:
+    """Return a name as it is spoken: "Kowalski, Marek" of the From field is Marek Kowalski."""
+    family, comma, given = who.text.partition(", ")
+    return f"{given} {family}" if comma and who.source == "from" else who.text
+
+
+def _person_of_mailbox(letter: Letter) -> str | None:
+    """Return whom only the mailbox names: no more than a hint, so that it gets no span."""
+    return None if letter.category == "spam" else person_of_mailbox(letter.writer.address)
 
 
 def _company_of_domain(letter: Letter, who: Piece | None) -> str | None:

@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who writes: the person and the company, of all pieces of a letter that may name them."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from classifiers.contact_pieces import Piece, find_pieces, shape_of
+from classifiers.contact_pieces import UNSPACED, Piece, find_pieces, name_words, shape_of
 from classifiers.ranking import Chooser, Features
+from classifiers.tables import read_table
 from tradepost.addresses import is_free_mail
 from tradepost.message import Address
 
+_NO_NAME = frozenset(["company", "legal", "title", "role", "digit", "sentence", "several-segments"])
+_COMPANY_TOO = frozenset(["is-domain", "holds-domain"])
+_CHINESE_NAME = frozenset(["family-zh", "family-double", "familiar", "familiar-behind"])
+_WORDS_OF_A_NAME = (2, 3, 4)
+_MAX_LATIN_WORDS = 3
+_MAX_GIVEN_SIGNS = 3
+_MAILBOX_PARTS = re.compile(r"[._]")
+_MAILBOX_NAME = re.compile(r"[a-z]{3,15}")
+_PROGRAMS = frozenset(read_table("automatic")["machine_locals"])
 _PERSON, _COMPANY = Chooser("person"), Chooser("company")
 
 
@@ -39,23 +50,67 @@ class Signer:
 
 
 def person_candidates(signer: Signer) -> list[Piece]:
-    """Return the pieces that may name the person who writes, or whom an absence note names instead."""
-    pieces = find_pieces(signer.writer, signer.contact, signer.new_text, is_automatic=signer.is_automatic)
-    if not signer.is_automatic:
-        return pieces
-    return [
-        replace(piece, features=(*piece.features, *(f"auto|{name}" for name in piece.features if _tells_source(name))))
-        for piece in pieces
-    ]
-
-
-def _tells_source(name: str) -> bool:
-    return name.startswith(("source=", "is-from", "shares-from", "part-of-from", "back=", "to-number=", "polite"))
+    """Return the pieces that may name the person who writes."""
+    return find_pieces(signer.writer, signer.contact, signer.new_text)
 
 
 def choose_person(signer: Signer, pieces: Sequence[Piece]) -> Piece | None:
-    """Return the piece that names the person."""
-    return _PERSON.choose(pieces, signer.none_features)
+    """Return the piece that names the person, as fully as the letter does: "A. Lee" below it is Ann Lee of the From field."""
+    chosen = _PERSON.choose(pieces, signer.none_features)
+    if chosen is None or "team" in chosen.features:
+        return None
+    return fullest_name(chosen, pieces)
+
+
+def fullest_name(chosen: Piece, pieces: Sequence[Piece]) -> Piece:
+    """Return the piece that says a chosen name most fully."""
+    words, fullest = name_words(chosen.text), chosen
+    for piece in pieces:
+        if len(piece.text) > len(fullest.text) and _NO_NAME.isdisjoint(piece.features):
+            full = name_words(piece.text)
+            if (
+                _in_two_scripts(words, full)
+                or _abbreviates(words, full)
+                or (len(words) == 1 and _is_first_of(chosen, words[0], piece, full))
+            ):
+                fullest = piece
+    return fullest
+
+
+def person_of_mailbox(address: str) -> str | None:
+    """Return whom a mailbox is named after ("marek.kowalski@"); None where it may be a department or a program."""
+    parts = _MAILBOX_PARTS.split(address.partition("@")[0].lower())
+    if len(parts) != 2 or not all(_MAILBOX_NAME.fullmatch(part) for part in parts):
+        return None
+    if not _NO_NAME.isdisjoint(shape_of(" ".join(parts))) or not _PROGRAMS.isdisjoint(parts):
+        return None
+    return " ".join(part.capitalize() for part in parts)
+
+
+def _is_first_of(chosen: Piece, word: str, piece: Piece, full: Sequence[str]) -> bool:
+    """Is "Ann" the first name of Ann Lee, or "鈴木" of the From field the family name of "鈴木 花子"?"""
+    if len(full) not in _WORDS_OF_A_NAME or full[0] != word:
+        return False
+    if UNSPACED.search(chosen.text):
+        return chosen.source == "from" and len(full) == 2 and len(full[1]) <= _MAX_GIVEN_SIGNS
+    return piece.source == "from" and _COMPANY_TOO.isdisjoint(piece.features)
+
+
+def _abbreviates(short: Sequence[str], full: Sequence[str]) -> bool:
+    """Is "A. Lee" or "Alex Lee" short for Alexander Lee: words in order, one of them whole, another an initial or begun?"""
+    if len(short) < 2 or len(full) not in _WORDS_OF_A_NAME or len(short) != len(full):
+        return False
+    same = sum(one == other for one, other in zip(short, full, strict=True))
+    return 0 < same < len(short) and all(other.startswith(one) for one, other in zip(short, full, strict=True))
+
+
+def _in_two_scripts(short: Sequence[str], full: Sequence[str]) -> bool:
+    """Do both say the same name, the longer one in Latin letters and in Chinese signs: "Ann Lee 李安"?"""
+    chinese = [word for word in full if "\u3400" <= word[0] <= "\u9fff"]
+    latin = [word for word in full if "a" <= word[0] <= "z"]
+    if len(chinese) != 1 or not 0 < len(latin) <= _MAX_LATIN_WORDS or len(chinese) + len(latin) != len(full):
+        return False
+    return set(short) <= set(full) and not _CHINESE_NAME.isdisjoint(shape_of(chinese[0]))
 
 
 def company_candidates(pieces: Sequence[Piece], person: Piece | None) -> list[Piece]:

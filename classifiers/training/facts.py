@@ -25,7 +25,7 @@ from classifiers.products import PHRASE_WORD
 from classifiers.ranking import Features
 from classifiers.reading import read_letter
 from classifiers.training.letters import Facts, TrainingLetter, read_letters
-from classifiers.writers import company_candidates, person_candidates
+from classifiers.writers import company_candidates, fullest_name, person_candidates
 
 FOLDS = 5
 STEPS = 400
@@ -101,7 +101,7 @@ def person_choices(letter: Letter, facts: Facts) -> tuple[tuple[Features, ...], 
     return _with_none(
         letter.signer.none_features,
         [piece.features for piece in pieces],
-        _likest([piece.text for piece in pieces], facts.person),
+        _likest([fullest_name(piece, pieces).text for piece in pieces], facts.person),
         facts.person,
     )
 

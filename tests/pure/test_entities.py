@@ -161,11 +161,48 @@ def test_the_price_aimed_at(text: str, price: float | None, currency: str | None
         ("王伟", "", "请报价", "王伟"),
         ("구매팀", "시은아 과장 | 코튼클라우드\n02-3703-8800", "", "시은아"),
         ("Jens Claasen", "Jens Claasen\nClaasen Kontor, Leer", "", "Jens Claasen"),
+        ("Marek Kowalski", "", "Please quote.\n\nMarek", "Marek Kowalski"),
+        ("Henrike Sommer", "Viele Grüße\nH. Sommer\n+49 40 123456", "", "Henrike Sommer"),
+        ("Игорь Саянов", "И. Саянов\nООО «Пример», +7 812 123-45-67", "", "Игорь Саянов"),
+        ("Bartholomew Finch", "", "We need spares.\n\nBart Finch", "Bartholomew Finch"),
+        ("Finch", "Bart Finch-Hatton\nAcme Ltd.", "", "Bart Finch-Hatton"),
+        ("林美玲 May Lin", "林美玲 May Lin\n宁波海通进出口有限公司", "", "林美玲 May Lin"),
+        ("経理部 鈴木", "青空商事株式会社 経理部\n鈴木 花子\nTEL:092-471-0000", "", "鈴木 花子"),
+        ("Messeteam Nord", "Ihr Messeteam Nord\nKöln", "", None),
+        ("Acme Sales Team", "", "Please see our offer.", None),
         ("", "", "", None),
     ],
 )
 def test_who_writes(name: str, contact: str, text: str, person: str | None) -> None:
     assert read(text, writer=Address("a@b-works.example", name), contact=contact).person == person
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "person"),
+    [
+        ("m.kowalski@b.example", "Kowalski, Marek", "Marek Kowalski"),
+        ("anton@b-works.example", "Anton, Taiga-Trans", "Anton"),
+    ],
+)
+def test_names_as_directories_write_them(address: str, name: str, person: str) -> None:
+    assert read("Please quote.", writer=Address(address, name)).person == person
+
+
+@pytest.mark.parametrize(
+    ("address", "person"),
+    [
+        ("marek.kowalski@b.example", "Marek Kowalski"),
+        ("export.sales@b.example", None),
+        ("no.reply@b.example", None),
+        ("m.kowalski@b.example", None),
+        ("kowalski@b.example", None),
+    ],
+)
+def test_whom_the_mailbox_is_named_after(address: str, person: str | None) -> None:
+    found = read("Please quote.", writer=Address(address))
+
+    assert found.person == person
+    assert [span for span in found.spans if span.fact == "person"] == []
 
 
 @pytest.mark.parametrize(
@@ -184,9 +221,11 @@ def test_for_which_company(address: str, contact: str, company: str | None) -> N
     assert read("", writer=Address(address, "Ann Lee"), contact=contact).company == company
 
 
-def test_an_absence_note_names_who_answers_instead() -> None:
+def test_an_absence_note_is_by_who_is_absent() -> None:
     note = "I am out of office until 3 May. For urgent matters please contact Ms. Jincy Thomas +974 4436 8820."
-    assert read(note, category="automatic", is_automatic=True).person == "Jincy Thomas"
+    writer = Address("omar.haddad@gulfvalves.example", "Omar Haddad")
+
+    assert read(note, writer=writer, category="automatic", is_automatic=True).person == "Omar Haddad"
 
 
 def test_a_national_number_is_read_in_its_country() -> None:
