@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from classifiers.contact_pieces import Piece, shape_of
+from classifiers.contact_pieces import Piece
+from classifiers.name_shapes import shape_of
 from classifiers.phones import find_phones
 from classifiers.places import countries_of_places, countries_of_towns
 from classifiers.tables import linear

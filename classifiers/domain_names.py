@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import idna
 
-from classifiers.contact_pieces import squeezed
+from classifiers.name_shapes import squeezed
 from classifiers.tables import read_table
 from tradepost.addresses import company_domain
 

@@ -5,7 +5,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from classifiers.contact_pieces import UNSPACED, Piece, find_pieces, name_words, shape_of
+from classifiers.contact_pieces import Piece, find_pieces
+from classifiers.name_shapes import UNSPACED, name_words, shape_of
 from classifiers.ranking import Chooser, Features
 from classifiers.tables import read_table
 from tradepost.addresses import is_free_mail

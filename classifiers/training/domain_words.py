@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from classifiers.contact_pieces import squeezed
 from classifiers.domain_names import LONGEST_WORD, SHORTEST_WORD
+from classifiers.name_shapes import squeezed
 
 LANGUAGES = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "tr", "cs", "hu", "ro", "sv", "da", "nb", "fi", "id", "ms", "sh", "sl", "sk", "ca", "lt", "lv", "fil")  # fmt: skip
 LEAST_ENGLISH = 3.0  # ten-logarithm of how often a word stands among a thousand million
