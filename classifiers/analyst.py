@@ -15,6 +15,7 @@ from classifiers.linear_model import Models, Opinion, Weighed, feature_scheme, l
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, priority_features, read_priority
 from classifiers.reading import Reading, read_letter
+from classifiers.splitting import MAX_CHARS
 from classifiers.tables import read_table
 from tradepost.analysis import Extract
 from tradepost.heap import give_back
@@ -34,6 +35,7 @@ class TradeAnalyst:
         self._models = models
         self._languages = languages
         self._follower = follower
+        self._latest: tuple[Message, Reading] | None = None  # whoever asks for labels may ask for facts next
 
     @property
     def models(self) -> Models:
@@ -56,6 +58,8 @@ class TradeAnalyst:
         """Return what arrival needs.  `sender` is the envelope sender ("" = bounce, None = not known)."""
         models = self._models  # a mail is judged by one, whatever `refresh` does meanwhile
         reading = read_letter(message, sender)
+        if sender is None and len(message.text) <= MAX_CHARS:
+            self._latest = message, reading
         automation = reading.automation
         words = reading.words_that_count
         language = self._languages.read(words, message.subject)
@@ -95,7 +99,11 @@ class TradeAnalyst:
 
         `labels` are those in force: category and country are not judged again when they name a category.
         """
-        reading = read_letter(message, max_chars=_WORKER_MAX_CHARS)
+        latest = self._latest
+        if latest is not None and latest[0] is message:
+            reading = latest[1]
+        else:
+            reading = read_letter(message, max_chars=_WORKER_MAX_CHARS)
         if labels is None or labels.category is None:
             category, language, country = self._judge(message, reading)
         else:

@@ -90,6 +90,9 @@ _DOCUMENT_WORDS: dict[str, list[str]] = {}
 for _category, _names in _DOCUMENTS.items():
     for _name in _names:
         _DOCUMENT_WORDS.setdefault(" ".join(_FILE_WORD.findall(_name.lower())), []).append(_category)
+_UNSPACED_DOCUMENT_WORDS = {
+    word: categories for word, categories in _DOCUMENT_WORDS.items() if not word.isascii() and len(word) > 1
+}
 
 
 def document_types(filename: str) -> tuple[str, ...]:
@@ -101,9 +104,9 @@ def document_types(filename: str) -> tuple[str, ...]:
         for start in range(len(words) - size + 1):
             for category in _DOCUMENT_WORDS.get(" ".join(words[start : start + size]), ()):
                 found.setdefault(category)
-    if not found:
-        for known, categories in _DOCUMENT_WORDS.items():
-            if not known.isascii() and len(known) > 1 and known in stem:
+    if not found and not stem.isascii():
+        for known, categories in _UNSPACED_DOCUMENT_WORDS.items():
+            if known in stem:
                 for category in categories:
                     found.setdefault(category)
     return tuple(found)
@@ -137,16 +140,19 @@ def _count_words(tokens: list[str], before_word: str, before_idea: str, features
     ideas: dict[str, int] = {}
     in_phrases = {} if _PHRASES.keys().isdisjoint(counts) else _count_phrases(tokens, ideas)
     has_others = False
+    known = features.get
     for token, count in counts.items():
         # Numbers and long runs rarely come again.
         is_word = token > "9" and len(token) <= _MAX_WORD_CHARS
         words, found, is_other = _known(token) if is_word else _read_token(token)
+        if before_word:
+            words = tuple([before_word + word for word in words])
         for word in words:
-            feature = before_word + word
-            features[feature] = features.get(feature, 0) + count
+            features[word] = known(word, 0) + count
         if found:
             _add(ideas, found, count - in_phrases.get(token, 0))
-        has_others = has_others or is_other
+        elif is_other:
+            has_others = True
     if has_others:
         _count_anywhere(tokens, ideas)
     for idea, count in ideas.items():

@@ -117,8 +117,8 @@ class _Rows:
 
     def __init__(self, columns: int) -> None:
         self.places: dict[str, int] = {}
-        self.weights = np.zeros((_ROWS, columns), dtype="float32")
-        self.squares = np.zeros(_ROWS, dtype="float32")
+        # Behind the labels' columns a feature's load squared: one look for both.
+        self.weights = np.zeros((_ROWS, columns + 1), dtype="float32")
 
 
 class Models:
@@ -166,7 +166,8 @@ class Models:
             rows = self._learn(counts)
             places = [rows.places[feature] for feature in counts]
         numbers = np.fromiter(counts.values(), dtype="float32", count=len(places))
-        return Weighed(np.sqrt(numbers) @ rows.weights[places], float(numbers @ rows.squares[places]))
+        found = rows.weights[places]
+        return Weighed(np.sqrt(numbers) @ found[:, :-1], float(numbers @ found[:, -1]))
 
     def category(self, weighed: Weighed) -> Opinion:
         """Say what a mail is about."""
@@ -196,8 +197,8 @@ class Models:
             alone = np.concatenate([model.rows(unknown, keys, loads) for model in models], axis=1)
             if self._site is not None:
                 alone += self._site.rows(keys) * loads[:, None]
-            rows.weights[start:end] = alone
-            rows.squares[start:end] = loads**2
+            rows.weights[start:end, :-1] = alone
+            rows.weights[start:end, -1] = loads**2
             # Known only now: a reader without the lock never finds a row that is not written yet.
             rows.places.update(zip(unknown, range(start, end), strict=True))
             self._rows = rows

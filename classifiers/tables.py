@@ -4,7 +4,7 @@
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -68,6 +68,7 @@ _CLASSES = {
     r"\pL": f"[^{_others('L')}]",
     r"[^\pL]": f"[{_others('L')}]",
     r"[^\pL\d]": f"[{_others('L', digits)}]",
+    r"[^\pL\pM]": f"[{_others('LM')}]",
     r"[^\pL\pN]": f"[{_others('LN')}]",
 }
 _CLASS = re.compile(r"\[[^\[\]]*\\p[^\[\]]*\]|\\pL")
@@ -176,14 +177,15 @@ class PatternSet:
 
     def __init__(self, patterns: dict[str, str]) -> None:
         self._names = tuple(patterns)
-        self._set = re2.Set.SearchSet(_options())
+        searched = re2.Set.SearchSet(_options())
         for pattern in patterns.values():
-            self._set.Add(_compact(pattern))
-        self._set.Compile()
+            searched.Add(_compact(pattern))
+        searched.Compile()
+        self._look: Callable[[bytes], Sequence[int]] = searched._set.Match
 
     def found(self, text: str) -> frozenset[str]:
         """Return the names of the patterns that occur in the text."""
-        indices = self._set.Match(text)
+        indices = self._look(text.encode())
         return frozenset([self._names[index] for index in indices]) if indices else _NOTHING
 
 

@@ -77,6 +77,7 @@ def looks_like(domain: str, known: Iterable[str], *, endings: bool = True) -> st
     return next((name for target, name in targets.items() if _is_like(host, own, target, endings=endings)), None)
 
 
+@lru_cache(maxsize=4096)  # who writes once writes again, to the same company
 def _is_like(host: str, own: str, target: str, *, endings: bool) -> bool:
     name, _, ending = target.partition(".")
     mine, _, my_ending = own.partition(".")

@@ -230,3 +230,12 @@ def test_the_analyst_is_found_by_its_entry_point() -> None:
     (point,) = entry_points(group="tradepost.parts", name="analyst")
 
     assert point.load() is load
+
+
+def test_facts_are_the_same_whether_labels_were_asked_for_before_or_not(analyst: TradeAnalyst) -> None:
+    text = "Dear Amy,\n\nplease quote 300 pumps.\n\nBest regards,\nAnn Lee\nAcme Tools GmbH\n+49 30 1234567"
+    one, other = _letter("Inquiry", text), _letter("Inquiry", text.replace("300", "400"))
+    before = analyst.extract(one)
+    labels = analyst.label(one, NOW)
+    assert analyst.extract(other, labels).quantity == 400
+    assert analyst.extract(one, labels) == before
