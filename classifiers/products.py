@@ -293,10 +293,11 @@ def _features(text: str, lowered: str, start: int, end: int, head: int, common: 
     stem = phrase[:-1] if len(phrase) > 5 and not _UNSPACED.match(phrase) else phrase
     again = lowered.count(stem)
     features.append(f"again={min(again - 1, 3)}")
-    if start >= head and stem in lowered[:head]:
-        features.append("in-subject")
-    if start < head and stem in lowered[head:]:
-        features.append("in-text")
+    if again > 1:
+        if start >= head and lowered.find(stem, 0, head) >= 0:
+            features.append("in-subject")
+        if start < head and lowered.find(stem, head) >= 0:
+            features.append("in-text")
     before = lowered[max(start - 14, 0) : start].split()
     if before:
         features.append(f"word-before={before[-1][-8:]}")
