@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from classifiers.country import Origin
 from classifiers.deciding import decide_category
-from classifiers.entities import letter_of, read_entities
+from classifiers.entities import Entities, letter_of, read_entities
 from classifiers.features import count_features
 from classifiers.language import LanguageReader
 from classifiers.linear_model import Models, Opinion, Weighed, feature_scheme, load_models
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from classifiers.site_folder import SiteFollower
 
 _WORKER_MAX_CHARS = 200_000
+_FACTS = tuple(field.name for field in fields(Entities))
 
 
 class TradeAnalyst:
@@ -115,7 +116,7 @@ class TradeAnalyst:
             rest="\n".join(text for text in (split.rest, message.text[_WORKER_MAX_CHARS:]) if text),
             signature=split.signature,
             phone=reading.phone(country, language),
-            **{field.name: getattr(found, field.name) for field in fields(found)},
+            **{name: getattr(found, name) for name in _FACTS},
         )
 
     def _judge(self, message: Message, reading: Reading) -> tuple[str, str | None, str | None]:

@@ -2,7 +2,7 @@
 """First facts of a letter: who writes, for which company, about what, how much, at which price and terms."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -101,10 +101,7 @@ class Letter:
             return self._counted
         listed = {quantity.start: min(order, 1) for order, (quantity, _) in enumerate(self.goods)}
         names = ("listed-first", "listed-later", "beside-a-list")
-        return [
-            replace(counted, features=(*counted.features, names[listed.get(counted.start, 2)]))
-            for counted in self._counted
-        ]
+        return [counted.known_as((*counted.features, names[listed.get(counted.start, 2)])) for counted in self._counted]
 
 
 def letter_of(

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 
 from classifiers.numbers import WORD, Number
 from classifiers.ranking import Chooser, Features
@@ -55,6 +57,10 @@ class Quantity:
     unit: str | None
     features: Features = ()
     behind: str = ""  # the first word behind it
+
+    def known_as(self, features: Features) -> "Quantity":
+        """Return the same number with these features."""
+        return Quantity(self.start, self.end, self.value, self.unit, features, self.behind)
 
 
 def quantity_candidates(
@@ -187,18 +193,22 @@ def _place_features(text: str, number: Number, before: str, end: int, head: int)
 def _thing_features(text: str, lowered: str, before: str, end: int, head: int) -> list[str]:
     """Say whether the words around a number are those of the subject, or come again: letters speak of their goods often."""
     features = []
-    subject = lowered[:head]
-    behind = [word.lower() for word in _WORDS_AROUND.findall(text[end : end + 40])[:3]]
+    behind = [match[0].lower() for match in islice(_WORDS_AROUND.finditer(text, end, end + 40), 3)]
     ahead = [word.lower() for word in _WORDS_AROUND.findall(before)[-2:]]
-    if any(_stem(word) in subject for word in behind if len(word) > 1 and not word.isdecimal()):
+    if _any_in_subject(behind, lowered, head):
         features.append("thing-behind-in-subject")
-    if any(_stem(word) in subject for word in ahead if len(word) > 1 and not word.isdecimal()):
+    if _any_in_subject(ahead, lowered, head):
         features.append("thing-before-in-subject")
     if behind and len(behind[0]) > 3 and lowered.count(_stem(behind[0])) > 1:
         features.append("thing-again")
     if text[end : end + 80].lstrip(" ").split("\n")[0].find(",") in range(1, 30):
         features.append("comma-soon")
     return features
+
+
+def _any_in_subject(words: list[str], lowered: str, head: int) -> bool:
+    things = [word for word in words if len(word) > 1 and not word.isdecimal()]
+    return any(lowered.find(_stem(word), 0, head) >= 0 for word in things)
 
 
 def _stem(word: str) -> str:
@@ -231,10 +241,15 @@ def _with_company(found: list[Quantity], category: str | None) -> list[Quantity]
             more.append("others-have-units")
         if values[candidate.value] > 1:
             more.append("again")
-        features = candidate.features + tuple(more)
-        crossed = [f"{category}:{name}" for name in features if name in _CROSSED or name.startswith(_CROSSED_STARTS)]
-        listed.append(replace(candidate, features=(*features, *crossed)))
+        features = (*candidate.features, *more)
+        crossed = [both for name in features if (both := _crossed(category, name)) is not None]
+        listed.append(candidate.known_as((*features, *crossed)))
     return listed
+
+
+@lru_cache(maxsize=4096)
+def _crossed(category: str | None, name: str) -> str | None:
+    return f"{category}:{name}" if name in _CROSSED or name.startswith(_CROSSED_STARTS) else None
 
 
 _CHOOSER = Chooser("quantity")

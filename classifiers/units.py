@@ -55,6 +55,9 @@ def read_unit(text: str, position: int) -> Unit | None:
     """Return the unit that begins at that position (a space or hyphen before it is passed over)."""
     gap = _GAP.match(text, position)
     start = gap.end() if gap else position
+    first = text[start : start + 1]
+    if first < "\u0080" and not first.isalpha() and first != "%":
+        return None
     if _UNSPACED.match(text, start):
         for length in range(_LONGEST, 0, -1):
             found = _UNITS.get(text[start : start + length])
@@ -72,6 +75,9 @@ def read_unit(text: str, position: int) -> Unit | None:
 
 def read_container(text: str, position: int, count: float) -> Unit | None:
     """Return the container that stands behind a count: "2 x 40HQ", "1x20'", "3 40' containers"; "40x40" is a size."""
+    near = text[position : position + 5]
+    if "0" not in near and "45" not in near:
+        return None
     match = _CONTAINER.match(text, position)
     if match is not None and match[2] is None and count == float(match[1]):
         return None
