@@ -18,6 +18,7 @@ _TEAM = tuple(_NAMES["team"])
 _ROLE_ENDS = tuple(_NAMES["role_ends"])
 _VIETNAMESE = frozenset(_NAMES["vi"])
 _TITLES = [*_WORDS["titles"], *_NAMES["titles"]]
+_TITLE_WORDS = frozenset(_TITLES)
 _NO_LEGAL_FORM = frozenset(read_table("entities")["no_legal_form"])
 _LEGAL = [word for word in _WORDS["legal_forms"] if word not in _NO_LEGAL_FORM] + _NAMES["legal_forms"]
 LEGAL_FORMS = frozenset(word.strip() for word in _LEGAL)
@@ -92,6 +93,8 @@ def shape_of(text: str) -> frozenset[str]:
         features.add(
             "all-words-large" if not small else "first-word-small" if words[0][:1].islower() else "some-words-small"
         )
+    if lowered and lowered[-1] in _TITLE_WORDS:
+        features.add("title-last")
     if not _COMPANY_WORDS.isdisjoint(lowered):
         features.add("company")
     if not _ROLE_WORDS.isdisjoint(lowered) or any(word.endswith(_ROLE_ENDS) for word in lowered):
