@@ -16,8 +16,10 @@ _MAX_NUMBERS = 80
 _MAX_VALUE = 1e10
 
 _SEPARATORS = str.maketrans({"٫": ".", "٬": ",", "\u00a0": " ", "\u202f": " ", "’": "'"})
-_GROUPED = r"\d{1,3}(?:[ .,']\d{3})+(?!\d)(?:[.,]\d{1,2}(?!\d))?|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+(?:[.,]\d+)?"
+# The first digit stands before the choice: places without one are passed over at once.
+_GROUPED = r"\d(?:\d{0,2}(?:[ .,']\d{3})+(?!\d)(?:[.,]\d{1,2}(?!\d))?|\d?(?:,\d{2})+,\d{3}(?!\d)|\d*(?:[.,]\d+)?)"
 _FIGURES = re.compile(_GROUPED)
+_SEPARATOR = re.compile(f"[{''.join(map(chr, _SEPARATORS))}]")
 _NOT_BEFORE = frozenset("_.,/#") | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # "EG300" is an article, "USD300" an amount.
 _CODE_BEFORE = re.compile(r"(?:^|[^A-Za-z])(?:USD|EUR|RMB|CNY|HKD|TWD|NTD|INR|CHF|GBP|IDR|R[pMs]|rp)$")
@@ -63,7 +65,10 @@ class Number:
 
 def plain_figures(text: str) -> str:
     """Return the text with every script's digits and separators as Western ones; positions stay."""
-    return western_digits(text).translate(_SEPARATORS) if not text.isascii() else text
+    if text.isascii():
+        return text
+    text = western_digits(text)
+    return text.translate(_SEPARATORS) if _SEPARATOR.search(text) else text
 
 
 def parse_number(text: str) -> float:

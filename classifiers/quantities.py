@@ -25,7 +25,7 @@ _BEFORE = PatternSet(
         r"ver|v|rev|page|seite|room|halle|stand|booth|bay|ip|rule|art\.? ?nr)[.:# ]{0,3}$",
     }
 )
-_PREVIOUS_WORD = re.compile(rf"({WORD})[ ,:'\"(]{{0,2}}$")
+_BEHIND_WORD = re.compile(r"[ ,:'\"(]{0,2}\n?")
 _NEXT_WORD = re.compile(rf"[ ]?(?:(?:of|de|d'|di|von|van|x|×)[ ])?({WORD})")
 _WORDS_AROUND = re.compile(WORD)
 _CJK = re.compile("[\u3040-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]")
@@ -111,13 +111,13 @@ def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity |
         features.append(_next_kind(text, end, word))
     else:
         features += [f"unit={name.split()[-1] if name else ''}", f"unit-{unit.kind}"]
-    previous = _PREVIOUS_WORD.search(before)
-    if previous is not None:
-        features.append(f"before={previous[1].lower()[-12:]}")
+    ahead = list(_WORDS_AROUND.finditer(before))
+    if ahead and _BEHIND_WORD.fullmatch(before, ahead[-1].end()):
+        features.append(f"before={ahead[-1][0].lower()[-12:]}")
     if word is not None and not _CJK.match(word[1]):
         features.append(f"behind={word[1].lower()[:12]}")
     features += _place_features(text, number, before, end, head)
-    features += _thing_features(text, lowered, before, end, head)
+    features += _thing_features(text, lowered, [match[0].lower() for match in ahead[-2:]], end, head)
     return Quantity(number.start, end, number.value, name, tuple(features), word[1] if word else "")
 
 
@@ -190,11 +190,13 @@ def _place_features(text: str, number: Number, before: str, end: int, head: int)
     return features
 
 
-def _thing_features(text: str, lowered: str, before: str, end: int, head: int) -> list[str]:
-    """Say whether the words around a number are those of the subject, or come again: letters speak of their goods often."""
+def _thing_features(text: str, lowered: str, ahead: list[str], end: int, head: int) -> list[str]:
+    """Say whether the words around a number are those of the subject, or come again: letters speak of their goods often.
+
+    `ahead` are the last words before it.
+    """
     features = []
     behind = [match[0].lower() for match in islice(_WORDS_AROUND.finditer(text, end, end + 40), 3)]
-    ahead = [word.lower() for word in _WORDS_AROUND.findall(before)[-2:]]
     if _any_in_subject(behind, lowered, head):
         features.append("thing-behind-in-subject")
     if _any_in_subject(ahead, lowered, head):

@@ -18,8 +18,9 @@ _NAMED = linear(
     rf"(?i)(?:(?:^|[^\pL\d/])({_SPACED})|({_OTHER}))(?:[ ]?(?:no|nr|num|number|nº|n°|№|nro|numero|número|numéro|号|號|番号|番號|번호|رقم|شماره))?"
     r"[ ]?[.:#：№’'-]{0,2}[ ]?((?-i:(?:[A-Z]{1,6}[-/ ]?)?\d[A-Z0-9]*(?:[-/.][A-Z0-9]+)*|[A-Z]{2,6}(?:[-/][A-Z0-9]+)+))"
 )
-_CONTAINER = re.compile(r"(?<![A-Za-z])([A-Z]{3}[UJZ])[ -]?(\d{3})[ ]?(\d{3})[ -]?(\d)(?!\d)")
-_AWB = re.compile(r"(?<![\d-])(\d{3})[- ](\d{4})[ ]?(\d{3})(\d)(?!\d)")
+# What may not stand before them is looked for behind their first sign: other places are passed over at once.
+_CONTAINER = re.compile(r"([A-Z](?<![A-Za-z][A-Z])[A-Z]{2}[UJZ])[ -]?(\d{3})[ ]?(\d{3})[ -]?(\d)(?!\d)")
+_AWB = re.compile(r"(\d(?<![\d-]\d)\d{2})[- ](\d{4})[ ]?(\d{3})(\d)(?!\d)")
 _LETTER_VALUES = {
     letter: value
     for letter, value in zip(
