@@ -293,7 +293,9 @@ def prices_of(letter: Letter) -> list[Price]:
 
 def products_of(letter: Letter) -> list[Product]:
     """Return the phrases of the letter that may name the product."""
-    return product_candidates(letter.text, letter.head, letter.quantities, letter.language, letter.goods)
+    return product_candidates(
+        letter.text, letter.head, letter.quantities, letter.language, letter.goods, letter.category
+    )
 
 
 def none_features(letter: Letter) -> tuple[str, ...]:
