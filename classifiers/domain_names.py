@@ -8,6 +8,7 @@ it), and words that the letter spells are taken as it spells them.  It is a hint
 import json
 import re
 from bisect import bisect_left
+from collections.abc import Container
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -48,13 +49,23 @@ def company_of_domain(address: str, person: str, letter: str) -> str | None:
     parts = [part for part in label.split("-") if part]
     if len(label) > _MAX_LABEL_CHARS or not any(char.isalpha() for char in label) or not _NO_COMPANY.isdisjoint(parts):
         return None
-    spelled = {squeezed(word): word for word in _SPELLED_WORD.findall(f"{person}\n{letter[:_MAX_SPELLED_CHARS]}")}
+    spelled = _spelled_words(f"{person}\n{letter[:_MAX_SPELLED_CHARS]}", label)
     # Hyphens say where words end; what stands between them is one.
-    words = parts if len(parts) > 1 else _cut(label, frozenset(word for word in spelled if word in label))
+    words = parts if len(parts) > 1 else _cut(label, spelled.keys())
     own = squeezed(person)
     if all(word in own for word in words):
         return None
     return " ".join([_written(word, spelled.get(word), is_first=not index) for index, word in enumerate(words)])
+
+
+def _spelled_words(text: str, label: str) -> dict[str, str]:
+    """Return the words of a text that the label holds, as it writes them: each as the text spells it."""
+    found: dict[str, str] = {}
+    for word in set(_SPELLED_WORD.findall(text)):
+        short = word.lower() if word.isascii() else squeezed(word)
+        if short in label:
+            found[short] = max(word, found.get(short, ""))  # with its accents, where somebody writes them
+    return found
 
 
 def _readable(label: str) -> str:
@@ -76,7 +87,7 @@ def _written(word: str, spelled: str | None, *, is_first: bool) -> str:
     return word.upper() if is_short_form else word.capitalize()
 
 
-def _cut(label: str, spelled: frozenset[str]) -> list[str]:
+def _cut(label: str, spelled: Container[str]) -> list[str]:
     """Return the words of a label: the cheapest row of known words, spelled words and what is neither."""
     words = _known_words(label)
     ways: list[tuple[float, int] | None] = [(0.0, 0)]  # at each letter: the cost up to there, where the last word began

@@ -47,14 +47,16 @@ _SHAPES = PatternSet(
 )
 TRIM = " \t*_-–—=~·•|,.;:'\"“”„‚‘’<>()（）[]【】{}#&+\u200b\u3000«»「」『』"
 _SCRIPTS = (
-    ("han", "\u3400", "\u9fff"),
-    ("kana", "\u3040", "\u30ff"),
-    ("hangul", "\uac00", "\ud7a3"),
-    ("thai", "\u0e00", "\u0e7f"),
-    ("cyrillic", "\u0400", "\u04ff"),
-    ("arabic", "\u0600", "\u06ff"),
-    ("hindi", "\u0900", "\u097f"),
+    ("han", re.compile("[\u3400-\u9fff]")),
+    ("kana", re.compile("[\u3040-\u30ff]")),
+    ("hangul", re.compile("[\uac00-\ud7a3]")),
+    ("thai", re.compile("[\u0e00-\u0e7f]")),
+    ("cyrillic", re.compile("[\u0400-\u04ff]")),
+    ("arabic", re.compile("[\u0600-\u06ff]")),
+    ("hindi", re.compile("[\u0900-\u097f]")),
 )
+_LETTER = re.compile(r"[^\W\d_]")
+_NOT_IN_DOMAINS = re.compile("[^a-z0-9]+")
 UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7a3]")
 _NAME_WORD = re.compile(r"[^\W\d_]+")
 
@@ -97,9 +99,9 @@ def shape_of(text: str) -> frozenset[str]:
         features.add("title-last")
     if not _COMPANY_WORDS.isdisjoint(lowered):
         features.add("company")
-    if not _ROLE_WORDS.isdisjoint(lowered) or any(word.endswith(_ROLE_ENDS) for word in lowered):
+    if not _ROLE_WORDS.isdisjoint(lowered) or any([word.endswith(_ROLE_ENDS) for word in lowered]):
         features.add("role")
-    if any(word.endswith(_TEAM) for word in lowered):
+    if any([word.endswith(_TEAM) for word in lowered]):
         features.add("team")
     if "&" in text or "+" in text:
         features.add("ampersand")
@@ -120,10 +122,10 @@ def place_of(text: str) -> tuple[str, ...]:
 def _script(text: str) -> str:
     """Return the script of a piece; of several the one that says more of who writes."""
     if not text.isascii() and max(text) >= "\u0400":
-        for name, first, last in _SCRIPTS:
-            if any(first <= char <= last for char in text):
+        for name, letters in _SCRIPTS:
+            if letters.search(text) is not None:
                 return name
-    return "latin" if any(char.isalpha() for char in text) else "none"
+    return "latin" if _LETTER.search(text) is not None else "none"
 
 
 def _family_names(text: str, script: str, words: list[str]) -> Iterator[str]:
@@ -154,4 +156,4 @@ def squeezed(text: str) -> str:
         lowered = lowered.replace("ı", "i").replace("ß", "ss").replace("ł", "l").replace("đ", "d").replace("ø", "o")
         lowered = lowered.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue") if "ue" in lowered else lowered
         lowered = unicodedata.normalize("NFKD", lowered)
-    return "".join([char for char in lowered if char.isascii() and char.isalnum()])
+    return _NOT_IN_DOMAINS.sub("", lowered)
