@@ -14,8 +14,8 @@ _WORDS = read_table("frames")
 _NAMES = read_table("names")
 _COMPANY_WORDS = frozenset(word for word in _NAMES["company"] if ord(word[0]) < 0x0E00)
 _ROLE_WORDS = frozenset(word for word in _NAMES["role"] if ord(word[0]) < 0x0E00)
-_TEAM = tuple(_NAMES["team"])
-_ROLE_ENDS = tuple(_NAMES["role_ends"])
+_TEAM_END = re.compile(rf"(?:{'|'.join(_NAMES['team'])})(?!\w)", re.IGNORECASE)
+_ROLE_END = re.compile(rf"(?:{'|'.join(_NAMES['role_ends'])})(?!\w)", re.IGNORECASE)
 _VIETNAMESE = frozenset(_NAMES["vi"])
 _TITLES = [*_WORDS["titles"], *_NAMES["titles"]]
 _TITLE_WORDS = frozenset(_TITLES)
@@ -99,9 +99,9 @@ def shape_of(text: str) -> frozenset[str]:
         features.add("title-last")
     if not _COMPANY_WORDS.isdisjoint(lowered):
         features.add("company")
-    if not _ROLE_WORDS.isdisjoint(lowered) or any([word.endswith(_ROLE_ENDS) for word in lowered]):
+    if not _ROLE_WORDS.isdisjoint(lowered) or _ROLE_END.search(text) is not None:
         features.add("role")
-    if any([word.endswith(_TEAM) for word in lowered]):
+    if _TEAM_END.search(text) is not None:
         features.add("team")
     if "&" in text or "+" in text:
         features.add("ampersand")
