@@ -101,7 +101,10 @@ class Letter:
             return self._counted
         listed = {quantity.start: min(order, 1) for order, (quantity, _) in enumerate(self.goods)}
         names = ("listed-first", "listed-later", "beside-a-list")
-        return [counted.known_as((*counted.features, names[listed.get(counted.start, 2)])) for counted in self._counted]
+        return [
+            counted._replace(features=(*counted.features, names[listed.get(counted.start, 2)]))
+            for counted in self._counted
+        ]
 
 
 def letter_of(

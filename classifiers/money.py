@@ -3,8 +3,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from classifiers.numbers import WORD, Number
 from classifiers.tables import any_of, linear, read_table
@@ -28,11 +28,13 @@ _SIGN = r"(?:US|U|HK|NT|MX|AU|CA|NZ|R|A|C|S|J|GH)?[$＄¥￥₵]|[€£₹₽₺
 _SIGN_BEHIND = re.compile(rf"(?:{_SIGN})", re.IGNORECASE)
 _SIGN_BEFORE = re.compile(rf"(?:^|[^A-Za-z])((?:{_SIGN}|U\$S|R\$|S/\.?|Rs\.?|Rp\.?)(?:USD?)?)[ ]?$", re.IGNORECASE)
 _WORDS = re.compile(rf"({WORD}(?:[.'][^\W\d_]+)*)(?:[ ]({WORD}))?")
-_WORD_BEFORE = re.compile(rf"({WORD})(?:[ ]?[:：=]?[ ]?|\.[ ]?)$")
+_WORD = re.compile(WORD)
+_BEHIND_WORD = re.compile(r"(?:[ ]?[:：=]?[ ]?|\.[ ]?)\n?")
 _GAP_BEHIND = re.compile(r"[ ]?(?:(?:de|d['’]|di)[ ]?)?")
 _BEFORE_CHARS = 12
 # Signs that begin no currency's mark ("" is the end of the text), and that end none.
 _NO_MARK = frozenset(["", *"\n\t !\"#%&'()*+,-./0123456789:;<=>?@[\\]^_`{|}~，。、；：（）？！"])
+_ENDS_SIGN = frozenset("$＄¥￥₵€£₹₽₺₴₸₩₫₱₦₪৳฿sSſpPdDuU./\n")
 _NO_MARK_BEFORE = _NO_MARK - frozenset("./:=：\n")
 # Spoken of without an amount: "prices in USD", "账户是美金的".
 _ALONE = linear(
@@ -44,8 +46,7 @@ _APART = frozenset(["rs", "r", "fr", "kr", "won", "rm", "real", "m"])  # "2RS" i
 _ALONE_NAMES = {"ドル建": "ドル", "円建": "円"}
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(NamedTuple):
     """An amount of money and where it stands, its currency's mark included."""
 
     start: int
@@ -129,24 +130,26 @@ def _behind(text: str, end: int, country: str | None) -> tuple[str, int] | None:
 def _before(text: str, start: int, country: str | None, *, is_word: bool) -> tuple[str, int] | None:
     """Return the currency right before a number, and where its mark begins."""
     window = text[max(start - _BEFORE_CHARS, 0) : start]
-    if window.rstrip(" ")[-1:] in _NO_MARK_BEFORE:
+    last = window.rstrip(" ")[-1:]
+    if last in _NO_MARK_BEFORE:
         return None
-    sign = _SIGN_BEFORE.search(window)
+    sign = _SIGN_BEFORE.search(window) if last in _ENDS_SIGN else None
     if sign is not None and (code := _currency(sign[1].rstrip("."), country) or _currency(sign[1][:-3], country)):
         return code, start - len(window) + sign.start(1)
-    word = _WORD_BEFORE.search(window)
-    if word is None:
+    words = list(_WORD.finditer(window))
+    if not words or _BEHIND_WORD.fullmatch(window, words[-1].end()) is None:
         return None
-    name = word[1]
+    word = words[-1]
+    name = word[0]
     if _UNSPACED.match(name):
         if is_word:
             return None  # "美元两个": the number counts what follows
         for length in range(min(_LONGEST, len(name)), 1, -1):  # one sign alone is part of another word
             if code := _currency(name[-length:], country):
-                return code, start - len(window) + word.end(1) - length
+                return code, start - len(window) + word.end() - length
         return None
     # A word that stands before an amount is a code; "5 euros 20" aside, names stand behind it.
     code = (
         _currency(name, country) if len(name) >= 2 and (name in _CODES or name.lower() in _TABLE["any_case"]) else None
     )
-    return (code, start - len(window) + word.start(1)) if code else None
+    return (code, start - len(window) + word.start()) if code else None

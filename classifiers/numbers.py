@@ -3,9 +3,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 from classifiers.phones import western_digits
 from classifiers.tables import Pattern, any_of, linear, read_table
@@ -51,8 +51,7 @@ _NATIVE = frozenset(["하나", "한", "두", "세", "네", "다섯", "여섯", "
 _MULTIPLYING_TENS = frozenset(["puluh", "mươi", "chục"])
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """A number and where it stands.  `upper` is the other end of a range; `is_word`: not written in figures."""
 
     start: int

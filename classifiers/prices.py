@@ -4,7 +4,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from classifiers.money import Money
 from classifiers.numbers import WORD, Number
@@ -33,8 +33,7 @@ _BEHIND = PatternSet(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """An amount that may be the price aimed at; `currency` is None where only a number stands."""
 
     start: int

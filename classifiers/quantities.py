@@ -5,9 +5,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from classifiers.numbers import WORD, Number
 from classifiers.ranking import Chooser, Features
@@ -47,8 +47,7 @@ _CROSSED = frozenset(
 _CROSSED_STARTS = ("size=", "nth", "third", "unit-", "next-")
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A number of goods.  `unit` is None where a thing itself is counted ("300 chairs"); `end` is behind the unit."""
 
     start: int
@@ -57,10 +56,6 @@ class Quantity:
     unit: str | None
     features: Features = ()
     behind: str = ""  # the first word behind it
-
-    def known_as(self, features: Features) -> "Quantity":
-        """Return the same number with these features."""
-        return Quantity(self.start, self.end, self.value, self.unit, features, self.behind)
 
 
 def quantity_candidates(
@@ -245,7 +240,7 @@ def _with_company(found: list[Quantity], category: str | None) -> list[Quantity]
             more.append("again")
         features = (*candidate.features, *more)
         crossed = [both for name in features if (both := _crossed(category, name)) is not None]
-        listed.append(candidate.known_as((*features, *crossed)))
+        listed.append(candidate._replace(features=(*features, *crossed)))
     return listed
 
 
@@ -270,7 +265,7 @@ def choose_quantity(text: str, candidates: Sequence[Quantity], none: Features) -
         last += 1
     if first == last:
         return chosen
-    return replace(chosen, start=equal[first].start, end=equal[last].end, value=chosen.value * (last - first + 1))
+    return chosen._replace(start=equal[first].start, end=equal[last].end, value=chosen.value * (last - first + 1))
 
 
 def _are_added(text: str, one: Quantity, other: Quantity) -> bool:

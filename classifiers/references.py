@@ -3,8 +3,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from classifiers.tables import any_of, linear, read_table
 
@@ -38,8 +38,7 @@ _NO_REFERENCE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A number that names a paper: its kind (po, pi, invoice, contract, bl, booking, lc, awb, tracking, container)."""
 
     kind: str
