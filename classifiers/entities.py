@@ -189,7 +189,9 @@ def _spoken(who: Piece) -> str:
 
 def _person_of_mailbox(letter: Letter) -> str | None:
     """Return whom only the mailbox names: no more than a hint, so that it gets no span."""
-    return None if letter.category == "spam" else person_of_mailbox(letter.writer.address)
+    if letter.category == "spam" or letter.is_automatic:
+        return None
+    return person_of_mailbox(letter.writer)
 
 
 def _company_of_domain(letter: Letter, who: Piece | None) -> str | None:

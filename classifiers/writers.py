@@ -78,9 +78,14 @@ def fullest_name(chosen: Piece, pieces: Sequence[Piece]) -> Piece:
     return fullest
 
 
-def person_of_mailbox(address: str) -> str | None:
-    """Return whom a mailbox is named after ("marek.kowalski@"); None where it may be a department or a program."""
-    parts = _MAILBOX_PARTS.split(address.partition("@")[0].lower())
+def person_of_mailbox(writer: Address) -> str | None:
+    """Return whom a mailbox is named after ("marek.kowalski@"); None where it may be a department or a program.
+
+    A From field with a name says so itself, or says that many read the mailbox.
+    """
+    if writer.name.strip():
+        return None
+    parts = _MAILBOX_PARTS.split(writer.address.partition("@")[0].lower())
     if len(parts) != 2 or not all(_MAILBOX_NAME.fullmatch(part) for part in parts):
         return None
     if not _NO_NAME.isdisjoint(shape_of(" ".join(parts))) or not _PROGRAMS.isdisjoint(parts):

@@ -170,6 +170,7 @@ def test_the_price_aimed_at(text: str, price: float | None, currency: str | None
         ("経理部 鈴木", "青空商事株式会社 経理部\n鈴木 花子\nTEL:092-471-0000", "", "鈴木 花子"),
         ("Messeteam Nord", "Ihr Messeteam Nord\nKöln", "", None),
         ("Acme Sales Team", "", "Please see our offer.", None),
+        ("Tim Brandt", "", "Please quote.\n\nTim", "Tim Brandt"),
         ("", "", "", None),
     ],
 )
