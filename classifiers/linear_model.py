@@ -161,12 +161,12 @@ class Models:
         """Sum up the weights of counted features."""
         rows = self._rows
         try:
-            places = [rows.places[feature] for feature in counts]
+            places = list(map(rows.places.__getitem__, counts))
         except KeyError:
             rows = self._learn(counts)
-            places = [rows.places[feature] for feature in counts]
+            places = list(map(rows.places.__getitem__, counts))
         numbers = np.fromiter(counts.values(), dtype="float32", count=len(places))
-        found = rows.weights[places]
+        found = rows.weights.take(places, axis=0)
         return Weighed(np.sqrt(numbers) @ found[:, :-1], float(numbers @ found[:, -1]))
 
     def category(self, weighed: Weighed) -> Opinion:

@@ -41,8 +41,7 @@ class Chooser:
 
     def score(self, features: Iterable[str]) -> float:
         """Return the sum of the weights."""
-        weights = self._weights
-        return sum([weights[name] for name in features if name in weights])
+        return sum(filter(None, map(self._weights.get, features)))
 
     def choose(self, candidates: Sequence[_Candidate], none: Iterable[str] = ()) -> _Candidate | None:
         """Return the likeliest candidate, None when nothing is likelier; `none` are the features of there being none."""
