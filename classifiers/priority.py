@@ -16,8 +16,8 @@ from tradepost.verdict import BUSINESS_CATEGORIES, Priority
 _TABLE = read_table("priority")
 _MAX_CHARS = 2_000
 # Shares of the model's opinion.  A missed hour costs more than a look too many.
-_URGENT_ALONE = 0.42
-_URGENT_WITH_SIGNS = 0.22
+_URGENT_ALONE = 0.34
+_URGENT_WITH_SIGNS = 0.15
 _HIGH = 0.5
 _LOW = 0.5
 

@@ -165,7 +165,7 @@ def letter_text(letter: TrainingLetter) -> str:
 def first_scores(task: Task) -> Any:
     """Return what the first model says of each letter when it has not met its writer."""
     space = Space.of([row.features for row in task.rows], CACHE)
-    scores, _ = cross_validate(task, lessons_of(spacy.blank("xx"), task, space.place))
+    scores, _ = cross_validate(task, lessons_of(spacy.blank("xx"), task, space.place), space.place)
     return scores
 
 
