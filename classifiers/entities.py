@@ -33,7 +33,7 @@ from tradepost.facts import Account, Goods, Reference, Source, Span
 from tradepost.message import Address, Message
 from tradepost.verdict import BUSINESS_CATEGORIES
 
-ABOUT_GOODS = frozenset(["inquiry", "sample", "order", "complaint", "support"])
+ABOUT_GOODS = frozenset(["inquiry", "sample", "order", "complaint", "support", "logistics"])
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ def test_a_currency_may_be_spoken_of_without_an_amount() -> None:
         ("we ordered 15 pcs; you sent us other 15 pcs", "en", 15, "pcs"),
         ("potřebuji 120 a ještě víc židlí", "cs", 120, "pcs"),
         ("consumimos 3 mil por mês de tampas", "pt", 3000, "pcs"),
+        ("we need 40 bags of zinc oxide", "en", 40, "bags"),
         ("please call 0571 or 079941223 or 79941223", "en", None, None),
         ("Our colour is 4000K, 12.05.2026", "en", None, None),
         ("", "en", None, None),
