@@ -4,6 +4,8 @@
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from classifiers.domain_names import commonness_of, company_of_domain
 from classifiers.entities import Letter, read_entities
@@ -49,6 +51,14 @@ def test_words_are_found_from_first_to_last() -> None:
     assert None not in map(commonness_of, ["honey", "able", "zone", "international"])
     assert commonness_of("zzzzz") is None
     assert commonness_of("") is None
+
+
+@given(st.text(max_size=30), st.text(max_size=20), st.text(max_size=40))
+@settings(max_examples=200, deadline=None, database=None)
+def test_hostile_addresses_never_raise(domain: str, person: str, letter: str) -> None:
+    for address in (f"ann@{domain}", f"ann@{domain}.com", f"ann@xn--{domain}.com"):
+        found = company_of_domain(address, person, letter)
+        assert found is None or found.strip()
 
 
 def test_the_longest_label_costs_no_time() -> None:
