@@ -4,6 +4,7 @@
 What learns from the records (`classify learn` ...) belongs to the room of the records and is found by entry point.
 """
 
+import io
 import json
 import sys
 import time
@@ -18,6 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.linear_model import ModelError
@@ -25,10 +27,12 @@ from tradepost.analysis import Consultant, Extract, SecondOpinion, load_consulta
 from tradepost.cli import Invocation, load_command
 from tradepost.message import Message
 from tradepost.mime_reading import parse_message
+from tradepost.suspicion import is_alarming
 from tradepost.verdict import Labels
 
 _PROGRESS_FROM_FILES = 20
 _PIPED_COLUMNS = 200  # a file has no width
+_MAX_OCTETS = 64 * 1024 * 1024  # of one file: no server takes such a mail, and a device would never end
 _PLAIN_FACTS = ("title", "address", "website", "incoterm_place", "needed_by", "payment_term")
 _LISTED_FACTS = ("phones", "social", "products", "references", "spans")
 
@@ -148,7 +152,7 @@ def files(
     wants_second: bool,
     knows_site: bool,
 ) -> None:
-    """Say of each mail FILE what it is: category, priority, language, country, first facts.
+    """Say of each mail FILE what it is: category, priority, language, country, first facts.  A FILE of "-" is standard input.
 
     Ends with status 1 when a file could not be read.
     """
@@ -161,15 +165,15 @@ def files(
     failed = False
     with closing(consultant) if consultant is not None else nullcontext():
         for result in _with_progress(_classify_all(analyst, files, sender, consultant), len(files)):
-            failed = failed or result.error is not None
+            if result.error is not None:
+                failed = True
+                click.echo(f"tradepost: {_printable(result.file)}: {result.error}", err=True)
             if as_json:
-                sys.stdout.write(
-                    json.dumps(result.as_json(), ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
-                )
-            else:
+                _write_json(result)
+            elif result.error is None:
                 _add_row(table, result)
-    if not as_json:
-        Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(table)
+    if not as_json and table.row_count:
+        _print(table)
     if failed:
         raise SystemExit(1)
 
@@ -199,11 +203,21 @@ def _classify_all(
 ) -> Iterator[Result]:
     for path in files:
         try:
-            raw = path.read_bytes()
+            with click.open_file(path, "rb") as file:
+                raw = file.read(_MAX_OCTETS + 1)
         except OSError as error:
             yield Result(str(path), error=f"can't read it: {error.strerror or error}")
             continue
+        if len(raw) > _MAX_OCTETS:
+            yield Result(str(path), error=f"it is longer than {_MAX_OCTETS >> 20} MiB; name a file that holds one mail")
+            continue
         yield classify_bytes(analyst, str(path), raw, sender, consultant)
+
+
+def _write_json(result: Result) -> None:
+    # Octets: JSON is UTF-8 (RFC 8259, 8.1) whatever the terminal speaks; half a surrogate pair is no text.
+    line = json.dumps(result.as_json(), ensure_ascii=False)
+    click.echo(line.encode("utf-8", "replace"))
 
 
 def _with_progress(results: Iterator[Result], total: int) -> Iterator[Result]:
@@ -215,26 +229,31 @@ def _with_progress(results: Iterator[Result], total: int) -> Iterator[Result]:
 
 
 def _new_table(recipients: tuple[str, ...]) -> Table:
-    title = f"for {', '.join(recipients)}" if recipients else None
+    title = Text(_printable(f"for {', '.join(recipients)}")) if recipients else None
     table = Table(title=title, box=None, pad_edge=False)
-    for name in ("file", "subject", "category", "sure", "priority", "lang", "from", "reasons"):
+    for name in ("file", "subject", "category", "sure", "priority", "lang", "country", "reasons"):
         table.add_column(name, overflow="ellipsis", no_wrap=name != "reasons", max_width=36)
     table.add_column("ms", justify="right")
     return table
 
 
 def _add_row(table: Table, result: Result) -> None:
-    name = Path(result.file).name
-    if result.error is not None:
-        table.add_row(name, f"[red]{result.error}[/red]")
-        return
     labels = result.labels
     sure = "" if labels.confidence is None else f"{labels.confidence:.2f}"
+    warnings = [f"!{name}" for name in labels.warnings] if is_alarming(labels) else []
     table.add_row(
-        name, _plain(result.message.subject), labels.category or "", sure, labels.priority or "", labels.language or "",
-        labels.country or "", " ".join(labels.reasons), f"{result.ms:.1f}",
+        Text(_printable(Path(result.file).name)), Text(_printable(result.message.subject)), labels.category or "", sure,
+        labels.priority or "", labels.language or "", labels.country or "", Text(" ".join([*labels.reasons, *warnings])),
+        f"{result.ms:.1f}",
     )  # fmt: skip
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+def _printable(text: str) -> str:
+    """Return text that neither steers a terminal nor turns a line around."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def _print(table: Table) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no Chinese shows the rest
+    Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(table)

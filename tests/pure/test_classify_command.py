@@ -2,6 +2,9 @@
 """`tradepost classify`: one object a line with exactly the agreed keys, a clear word for what can't be read."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,45 @@ def test_a_file_that_cannot_be_read_is_an_error_not_a_traceback(tmp_path: Path) 
     assert missing == {"file": str(tmp_path / "missing.eml"), "error": "can't read it: No such file or directory"}
     assert "error" in folder
     assert read["subject"] == "Offer"
+    assert result.stderr.splitlines() == [
+        f"tradepost: {tmp_path / 'missing.eml'}: can't read it: No such file or directory",
+        f"tradepost: {tmp_path}: can't read it: Is a directory",
+    ]
+
+
+def test_a_stroke_is_standard_input() -> None:
+    result = CliRunner().invoke(
+        classify, ["-", "--json"], input=b"From: a@b.example\r\nSubject: Offer\r\n\r\nPlease quote."
+    )
+
+    row = json.loads(result.stdout)
+    assert (row["file"], row["subject"], result.exit_code) == ("-", "Offer", 0)
+
+
+def test_what_never_ends_is_no_mail() -> None:
+    result = CliRunner().invoke(classify, ["/dev/zero", "--json"])
+
+    assert result.exit_code == 1
+    assert "longer than 64 MiB" in json.loads(result.stdout)["error"]
+
+
+@pytest.mark.parametrize("kind", ["--json", "--site"])
+def test_no_terminal_is_too_poor(kind: str, tmp_path: Path) -> None:
+    letter = tmp_path / "a.eml"
+    letter.write_bytes("From: a@b.example\r\nSubject: 询价 角磨机\r\n\r\n请报价。".encode())
+    settings = tmp_path / "tradepost.toml"
+    settings.write_text("", encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tradepost", "classify", str(letter), kind],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1", "TRADEPOST_CONFIG": str(settings)},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = json.loads(done.stdout)["subject"] if kind == "--json" else done.stdout.decode("latin-1")
+    assert "询价 角磨机" in shown if kind == "--json" else "?? ???" in shown
 
 
 def test_the_envelope_sender_counts(tmp_path: Path) -> None:
@@ -72,7 +114,7 @@ def test_a_missing_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_people_get_a_table(tmp_path: Path) -> None:
-    letter = tmp_path / "a.eml"
+    letter = tmp_path / "a[bold]\x1b.eml"
     letter.write_bytes(
         b"From: a@b.example\r\nSubject: [red]Offer[/red]\r\n\r\nPlease send your quotation and price list for pumps."
     )
@@ -82,4 +124,14 @@ def test_people_get_a_table(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "sales@exporter.example" in result.stdout
     assert "inquiry" in result.stdout
-    assert "a.eml" in result.stdout
+    assert "a[bold]\N{REPLACEMENT CHARACTER}.eml" in result.stdout
+    assert "[red]Offer[/red]" in result.stdout
+
+
+def test_the_table_marks_what_warns(tmp_path: Path) -> None:
+    letter = tmp_path / "a.eml"
+    letter.write_bytes(
+        b"From: a@b.example\r\nSubject: Payment\r\n\r\nPlease note our new bank account for this payment."
+    )
+
+    assert "!bank-account-changed" in CliRunner().invoke(classify, [str(letter)]).stdout
