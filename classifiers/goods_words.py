@@ -20,6 +20,7 @@ _THAI_SIGNS, _SIGNS = 5, 2
 _ENDS = (3, 4, 5, 6)  # letters, the edge of the word one of them
 _INNER = 4
 _MAX_WORD_CHARS = 30
+_BUCKET_BITS = 20  # of a key, behind those by which it is looked for first
 
 
 def is_unspaced(sign: str) -> bool:
@@ -62,9 +63,13 @@ class Stored(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class GoodsWords:
-    """Scores of words, and those of pieces of words, which add up to the mean score."""
+    """Scores of words, and those of pieces of words, which add up to the mean score.
+
+    `word_starts` are the places where the keys of each first twelve bits begin, and the end.
+    """
 
     words: Sequence[int]
+    word_starts: Sequence[int]
     word_scores: Sequence[int]
     pieces: Sequence[int]
     piece_scores: Sequence[int]
@@ -72,9 +77,10 @@ class GoodsWords:
 
     def score(self, part: str) -> float:
         """Return the score of a part; of an unknown one what its pieces say."""
-        key = key_of(part)
-        place = bisect_left(self.words, key)
-        if place < len(self.words) and self.words[place] == key:
+        words, starts, key = self.words, self.word_starts, key_of(part)
+        bucket = key >> _BUCKET_BITS
+        place = bisect_left(words, key, starts[bucket], starts[bucket + 1])
+        if place < len(words) and words[place] == key:
             return self.word_scores[place] / WORD_STEP
         total = 0
         for piece in pieces_of(part[:_MAX_WORD_CHARS]):
@@ -99,8 +105,11 @@ def _columns(scores: dict[str, float], step: int) -> tuple[bytes, bytes]:
 def from_octets(octets: bytes) -> GoodsWords:
     """Read a stored table.  Raises msgspec.MsgspecError for anything else."""
     stored = msgspec.msgpack.decode(octets, type=Stored)
+    words = memoryview(stored.words).cast("I")
+    starts = [bisect_left(words, bucket << _BUCKET_BITS) for bucket in range((1 << 32 - _BUCKET_BITS) + 1)]
     return GoodsWords(
-        memoryview(stored.words).cast("I"),
+        words,
+        starts,
         memoryview(stored.word_scores).cast("b"),
         memoryview(stored.pieces).cast("I"),
         memoryview(stored.piece_scores).cast("b"),
@@ -121,12 +130,18 @@ class _InForce:
 def use_goods_words(table: GoodsWords | None) -> None:
     """Score words by this table from now on, by the package's when it is None: training has others."""
     _InForce.table = table
-    goods_score.cache_clear()
+    _score_of.cache_clear()
 
 
 @lru_cache(maxsize=1 << 14)
+def _score_of(part: str) -> float:
+    return (_InForce.table or read_goods_words()).score(part)
+
+
 def goods_score(word: str) -> tuple[float, float, float]:
     """Return mean, best and least score of a word's parts: above -2 it likely names goods, below -5 hardly."""
-    table = _InForce.table or read_goods_words()
-    scores = [table.score(part) for part in parts_of(word)]
+    if word and not is_unspaced(word[0]):
+        score = _score_of(word)
+        return score, score, score
+    scores = [_score_of(part) for part in parts_of(word)]
     return sum(scores) / len(scores), max(scores), min(scores)

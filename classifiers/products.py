@@ -24,7 +24,8 @@ _MAX_PHRASE_WORDS = 4
 _TEXT_CHARS = 140
 _LIKELY_CHARS = 320
 _MAX_LIKELY = 3
-_LEAST_GOODS = -3.8
+_LEAST_GOODS, _LEAST_OTHER = -3.8, -5.0
+_TRUSTED = ("segment", "list", "item")  # what stands there may name the product whatever its words
 _LEAST_LIKELY, _LEAST_BESIDE, _LEAST_SIGNS = -4.0, -4.5, -3.5
 _MAX_PHRASE_CHARS, _MAX_ASIAN_CHARS = 50, 14
 _MAX_QUANTITIES = 4
@@ -157,7 +158,8 @@ def product_candidates(
             break
         words = lowered[start:end].split(" ")
         scores = [goods_score(word) for word in words if word[:1].isalpha()]
-        if source.startswith("text") and max([best for _, best, _ in scores], default=-9.0) < _LEAST_GOODS:
+        least = _LEAST_GOODS if source.startswith("text") else _LEAST_OTHER
+        if not source.startswith(_TRUSTED) and max([best for _, best, _ in scores], default=-9.0) < least:
             continue
         features = (
             f"source={source}",
