@@ -133,16 +133,29 @@ class SiteLearner:
     def roll_back(self) -> int | None:
         """Put the model before the one in force in force again; return its number, None: the shipped one alone."""
         with self._folder.learning():
-            numbers = self._folder.numbers()
-            in_force = self._number_in_force()
+            in_force = self._folder.number_in_force()
             if in_force is None:
                 raise SiteModelError(
                     f"{self._folder.path}: no learned model is in force; there is nothing to take back"
                 )
-            before = [number for number in numbers if number < in_force]
-            target = before[-1] if before else None
+            target = self._before(in_force)
             self._folder.put_in_force(target)
             return target
+
+    def _before(self, in_force: int) -> int | None:
+        """Return the model that was in force before that one, or an older one where that can't be used; None: none."""
+        model = self._usable(in_force)
+        # Not just the number below: that one may have been taken back before this one was made.
+        newest = in_force - 1 if model is None else model.follows
+        below = [number for number in self._folder.numbers() if number <= newest]
+        return next((number for number in reversed(below) if self._usable(number)), None)
+
+    def _usable(self, number: int) -> SiteModel | None:
+        try:
+            model = self._folder.read(number)
+        except SiteModelError:
+            return None
+        return model if model.scheme == feature_scheme() else None
 
     def forget(self) -> None:
         """Let the shipped model speak alone; what was learned stays in the folder."""
@@ -185,6 +198,11 @@ class SiteLearner:
         newest = self._newest()
         if newest is not None and (newest.lessons, newest.base) == (digest, analyst.models.base_version):
             return keep(f"nothing was corrected since model {newest.number} was made")
+        if len({pupil.lesson.group for pupil in corrected}) == 1:
+            return keep(
+                f"all {len(corrected)} corrections are of one sender or conversation: "
+                "none can be held back to try what was learned"
+            )
         letters = [school.read(lesson) for lesson in read_letters(_LETTERS)]
         beside, examiners = letters[::2], letters[1::2]
 
@@ -199,6 +217,7 @@ class SiteLearner:
             lessons=digest,
             corrections=len(corrected),
             scores=scores,
+            follows=self._folder.number_in_force() or 0,
         )
         self._folder.store(made)
         return Learned(True, f"model {made.number} is in force", made.number, len(corrected), unteachable, scores)
@@ -210,14 +229,6 @@ class SiteLearner:
         except SiteModelError:
             return None
         return model if model is not None and model.scheme == feature_scheme() else None
-
-    def _number_in_force(self) -> int | None:
-        try:
-            name = self._folder.link.readlink().name
-        except OSError:
-            return None
-        stem = name.partition(".")[0]
-        return int(stem) if stem.isdecimal() else None
 
     def _newest(self) -> SiteModel | None:
         numbers = self._folder.numbers()
@@ -320,7 +331,7 @@ class _School:
         held_back: list[Score] = []
         since: list[Score] = []
         kept: list[Score] = []
-        folds = _folds((*corrected, *undisputed))
+        folds = _folds(corrected, undisputed)
         for fold in range(_FOLDS):
             taught = [p for p in (*corrected, *undisputed) if folds[p.lesson.group] != fold]
             if not any(pupil.corrected for pupil in taught):
@@ -356,9 +367,16 @@ def _is_right(pupil: _Pupil, said: Labels) -> bool:
     return all(getattr(said, field) == getattr(pupil.lesson, field) for field in fields)
 
 
-def _folds(pupils: Iterable[_Pupil]) -> dict[str, int]:
-    """Return each group's fold: by digest, so that neither time nor alphabet decides."""
-    groups = sorted({pupil.lesson.group for pupil in pupils}, key=lambda group: sha256(group.encode()).digest())
+def _folds(corrected: Iterable[_Pupil], undisputed: Iterable[_Pupil]) -> dict[str, int]:
+    """Return each group's fold: by digest, so that neither time nor alphabet decides.
+
+    Those with corrections come first: any two of them are in different folds, and both can be judged.
+    """
+    taught = {pupil.lesson.group for pupil in corrected}
+    groups = sorted(
+        taught.union(pupil.lesson.group for pupil in undisputed),
+        key=lambda group: (group not in taught, sha256(group.encode()).digest()),
+    )
     return dict(zip(groups, cycle(range(_FOLDS)), strict=False))
 
 

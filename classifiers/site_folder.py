@@ -5,13 +5,14 @@ The link `current` names that one and is swapped by a rename, so that a reader f
 half of one.
 """
 
+import errno
 import fcntl
 import logging
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ CURRENT = "current"
 KEPT = 6  # files: the one in force and those to go back to
 _MAX_OCTETS = 16 << 20
 _FILE = re.compile(r"([0-9]{6})\.model")
+_DRAFT = re.compile(r"draft\.[0-9a-f]{16}")
 
 
 class SiteFolder:
@@ -53,6 +55,21 @@ class SiteFolder:
         """Return a model that is kept.  Raises SiteModelError."""
         return self._read(self._file(number))
 
+    def number_in_force(self) -> int | None:
+        """Return the number of the model in force, also of one that can't be read (0: it has none); None: there is none."""
+        try:
+            name = os.readlink(self.link)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            # A copy that a backup made of the link.
+            try:
+                return self._read(self.link).number
+            except SiteModelError:
+                return 0
+        found = _FILE.fullmatch(os.path.basename(name))
+        return int(found[1]) if found else 0
+
     def current(self) -> SiteModel | None:
         """Return the model in force; None: there is none.  Raises SiteModelError."""
         return self._read(self.link) if os.path.lexists(self.link) else None
@@ -72,7 +89,10 @@ class SiteFolder:
 
     @contextmanager
     def learning(self) -> Iterator[None]:
-        """Keep other learners out.  Raises SiteModelError when there is one, or the folder can't be made."""
+        """Keep other learners out.  Raises SiteModelError when there is one, or the folder can't be made.
+
+        What one left behind who was killed while he wrote is taken away.
+        """
         try:
             if not self.path.is_dir():
                 self.path.mkdir(mode=0o700, parents=True)
@@ -86,6 +106,7 @@ class SiteFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise SiteModelError(f"{self.path}: somebody else is learning; try again when he is done") from error
+            self._remove(name for name in os.listdir(self.path) if _DRAFT.fullmatch(name))
             yield
         finally:
             os.close(lock)
@@ -107,8 +128,7 @@ class SiteFolder:
         except OSError as error:
             raise self._explained(error) from error
         self.put_in_force(model.number)
-        for number in self.numbers()[:-KEPT]:
-            self._file(number).unlink(missing_ok=True)
+        self._remove(self._file(number).name for number in self.numbers()[:-KEPT])
 
     def put_in_force(self, number: int | None) -> None:
         """Let `current` name that model; None: the shipped model speaks alone again.  Raises SiteModelError."""
@@ -133,11 +153,31 @@ class SiteFolder:
             owner = self.path.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
+    def _remove(self, names: Iterable[str]) -> None:
+        """What can't be taken away costs room and nothing else."""
+        for name in names:
+            with suppress(OSError):
+                (self.path / name).unlink()
+
     def _explained(self, error: OSError) -> SiteModelError:
-        return SiteModelError(f"{error.filename or self.path}: {error.strerror}; {_WAY_OUT}")
+        way_out = _WAYS_OUT.get(
+            error.errno or 0, "put it out of the way; paths.model names the folder of what was learned"
+        )
+        return SiteModelError(f"{error.filename or self.path}: {error.strerror}; {way_out}")
 
 
+_MAKE_ROOM = "make room there; what was in force stays"
+_ASK_AS_SERVICE = "run it as the user of the services, or as root"
 _WAY_OUT = "'tradepost classify learn --rollback' takes the one before, '--forget' the shipped model alone"
+_WAYS_OUT = {
+    errno.ENOENT: _WAY_OUT,  # `current` names what is no longer there
+    errno.EIO: _WAY_OUT,
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EACCES: _ASK_AS_SERVICE,
+    errno.EPERM: _ASK_AS_SERVICE,
+    errno.EROFS: "mount it writable, or let paths.model name another folder",
+}
 
 
 def _privately(path: str, flags: int) -> int:

@@ -36,7 +36,8 @@ class SiteModel:
     `labels` name the columns ("category:order").  `codes` are 64-bit codes of features (uint64, ascending), `weights`
     their rows (float32, features x labels), `biases` one number a label; all are differences of calibrated scores, which
     are added to those of the base.  `scheme` says how features became codes, `base` which model it was learned beside,
-    `lessons` is the digest of the corrections that it learned from.
+    `lessons` is the digest of the corrections that it learned from.  `follows` is the number of the model that was in force
+    before it (0: the shipped one alone).
     """
 
     number: int
@@ -50,6 +51,7 @@ class SiteModel:
     weights: Any
     biases: Any
     scores: tuple[Score, ...] = ()
+    follows: int = 0
 
     def columns(self, labels: Sequence[str], scale: Any) -> "SiteColumns":
         """Return the weights in the order of a base's labels, times `scale` (one number a label); what it lacks is 0."""
@@ -93,6 +95,7 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: bytes
     biases: bytes
     scores: list[Score]
+    follows: int = 0
 
 
 def encode_site_model(model: SiteModel) -> bytes:
@@ -110,6 +113,7 @@ def encode_site_model(model: SiteModel) -> bytes:
             weights=model.weights.astype("<f4").tobytes(),
             biases=model.biases.astype("<f4").tobytes(),
             scores=list(model.scores),
+            follows=model.follows,
         )
     )
     return msgspec.msgpack.encode((_FORM, _FORM_VERSION, sha256(content).digest(), content))
@@ -126,8 +130,10 @@ def decode_site_model(data: bytes) -> SiteModel:
         if sha256(content).digest() != checksum:
             raise ValueError("is damaged: its checksum is wrong")
         return _as_model(msgspec.msgpack.decode(content, type=_Stored))
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"is no site model ({error})") from error
+    except (msgspec.MsgspecError, OverflowError) as error:
+        # What it says may quote the file.
+        said = "".join(sign if sign.isprintable() else "?" for sign in str(error))
+        raise ValueError(f"is no site model ({said[:200]})") from error
 
 
 def _as_model(stored: _Stored) -> SiteModel:
@@ -160,4 +166,5 @@ def _as_model(stored: _Stored) -> SiteModel:
         weights,
         biases,
         tuple(stored.scores),
+        stored.follows,
     )

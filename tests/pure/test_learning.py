@@ -232,6 +232,31 @@ def test_few_corrections_teach_nothing(
     assert SiteFolder(tmp_path).numbers() == []
 
 
+def test_what_nobody_else_can_try_is_not_swapped_in(
+    analyst: TradeAnalyst, learn: Callable[[list[Lesson]], Learned], tmp_path: Path
+) -> None:
+    taught = [replace(each, group="one", sender="hall@one.example") for each in corrected(reports(analyst, range(10)))]
+    learned = learn([*taught, *ordinary(analyst, range(3))])
+    assert not learned.is_swapped
+    assert "of one sender or conversation: none can be held back" in learned.why
+    assert SiteFolder(tmp_path).numbers() == []
+
+
+def test_corrections_of_two_senders_are_all_held_back_once(
+    analyst: TradeAnalyst, learn: Callable[[list[Lesson]], Learned]
+) -> None:
+    taught = corrected(reports(analyst, range(10)))
+    for pair in range(4):  # in which fold a group falls depends on its name
+        two = [replace(each, group=f"{pair} {number % 2}") for number, each in enumerate(taught)]
+        folds = classifiers.learning._folds(
+            [classifiers.learning._Pupil(each, {}) for each in two],
+            [classifiers.learning._Pupil(each, {}) for each in ordinary(analyst, range(8))],
+        )
+        assert len({folds[each.group] for each in two}) == 2
+    judged = {score.what: score.mails for score in learn(two).scores}
+    assert judged["corrected, held back"] == len(taught)
+
+
 def test_what_headers_decide_is_counted_and_not_learnt(
     analyst: TradeAnalyst, learn: Callable[[list[Lesson]], Learned]
 ) -> None:
@@ -255,7 +280,17 @@ def test_nothing_new_is_nothing_to_learn_not_even_after_a_step_back(
     assert (again.is_swapped, again.number) == (False, None), "what was taken back does not come back by itself"
     more = learn([*lessons, *reports(analyst, range(20, 22))])
     assert (more.is_swapped, more.number) == (True, 2)
+    assert SiteLearner(tmp_path, analyst).roll_back() is None, "the one before was the shipped one: 1 was taken back"
+    folder = SiteFolder(tmp_path)
+    folder.put_in_force(1)
+    assert learn([*lessons, *reports(analyst, range(20, 23))]).number == 3
     assert SiteLearner(tmp_path, analyst).roll_back() == 1
+    folder.put_in_force(3)
+    (tmp_path / "000001.model").write_bytes(b"spoilt")
+    assert SiteLearner(tmp_path, analyst).roll_back() is None, "what can't be read is not put in force"
+    folder.put_in_force(3)
+    (tmp_path / "000003.model").write_bytes(b"spoilt")
+    assert SiteLearner(tmp_path, analyst).roll_back() == 2
     SiteLearner(tmp_path, analyst).forget()
     with pytest.raises(SiteModelError, match="nothing to take back"):
         SiteLearner(tmp_path, analyst).roll_back()

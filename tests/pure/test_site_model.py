@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a site learned, beside the shipped model: the file, its folder, the swap under a reader, and the weights' place."""
 
+import errno
 import logging
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -96,6 +98,52 @@ def test_the_oldest_go_and_current_follows(tmp_path: Path) -> None:
     assert sorted(path.name[:6] for path in tmp_path.iterdir()) == [f"{number:06}" for number in folder.numbers()]
 
 
+def test_what_a_killed_learner_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("draft.0123456789abcdef", "draft.txt"):
+        (tmp_path / name).write_bytes(b"half")
+    with SiteFolder(tmp_path).learning():
+        assert sorted(os.listdir(tmp_path)) == ["draft.txt", "lock"]
+
+
+def test_the_number_in_force_is_known_of_a_copy_too(tmp_path: Path) -> None:
+    folder = SiteFolder(tmp_path)
+    assert folder.number_in_force() is None
+    folder.store(made(7))
+    (tmp_path / "000007.model").write_bytes(b"spoilt")
+    assert folder.number_in_force() == 7
+    folder.link.unlink()
+    folder.link.write_bytes(encode_site_model(made(7)))
+    assert folder.number_in_force() == 7
+    folder.link.write_bytes(b"spoilt")
+    assert folder.number_in_force() == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [
+        (errno.ENOSPC, "make room there"),
+        (errno.EACCES, "as the user of the services"),
+        (errno.ENOTDIR, "paths.model names the folder"),
+    ],
+)
+def test_a_folder_that_can_not_be_written_says_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, way_out: str
+) -> None:
+    folder = SiteFolder(tmp_path)
+    folder.store(made(1))
+
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number), "there")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(SiteModelError, match=way_out) as refused:
+            folder.store(made(2))
+    assert "--rollback" not in str(refused.value)
+    assert (folder.number_in_force(), folder.numbers()) == (1, [1])
+    assert not list(tmp_path.glob("draft.*"))
+
+
 def test_one_learns_at_a_time(tmp_path: Path) -> None:
     with SiteFolder(tmp_path).learning():
         with pytest.raises(SiteModelError, match="somebody else is learning"), SiteFolder(tmp_path).learning():
@@ -109,6 +157,12 @@ def _stored(**changes: object) -> Callable[[bytes], bytes]:
         return encode_site_model(replace(made(), **changes))  # type: ignore[arg-type]
 
     return change
+
+
+def _with_field(data: bytes, name: str) -> bytes:
+    form, version, _, content = msgspec.msgpack.decode(data)
+    content = msgspec.msgpack.encode(msgspec.msgpack.decode(content) | {name: 1})
+    return msgspec.msgpack.encode((form, version, sha256(content).digest(), content))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +184,12 @@ def _stored(**changes: object) -> Callable[[bytes], bytes]:
         pytest.param(_stored(labels=("a:\n", "priority:urgent", "x")), "can't be", id="odd-labels"),
         pytest.param(_stored(number=0), "no number", id="number-0"),
         pytest.param(
+            _stored(made_at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=23)))),
+            "out of range",
+            id="before-all-time",
+        ),
+        pytest.param(lambda data: _with_field(data, "n\n\x1b[2J"), "is no site model", id="words-for-the-terminal"),
+        pytest.param(
             _stored(codes=np.array([5, 5], "uint64"), weights=np.zeros((2, 3), "float32")), "out of order", id="order"
         ),
     ],
@@ -142,7 +202,7 @@ def test_what_is_no_sane_model_is_refused_in_one_line(
     (tmp_path / "000001.model").write_bytes(spoil(encode_site_model(made(1))))
     with pytest.raises(SiteModelError, match=said) as refused:
         folder.current()
-    assert len(str(refused.value).splitlines()) == 1
+    assert str(refused.value).isprintable()
     assert "--rollback" in str(refused.value)
 
     follower = SiteFollower(folder, feature_scheme())
