@@ -24,6 +24,7 @@ from tradepost.mime_reading import parse_message
 from tradepost.settings import Settings
 
 log = logging.getLogger("tradepost.crm_sync")
+_MOST_DAYS = 36_500
 _PIPED_COLUMNS = 120  # a file has no width
 
 
@@ -108,7 +109,7 @@ def _in_force(learned: Learned) -> str:
 
 
 @click.command()
-@click.option("--days", type=click.IntRange(1), help="Only mail of the last so many days.")
+@click.option("--days", type=click.IntRange(1, _MOST_DAYS), help="Only mail of the last so many days.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @click.pass_obj
 def report(invocation: Invocation, days: int | None, as_json: bool) -> None:

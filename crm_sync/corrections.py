@@ -48,11 +48,15 @@ def correct_mail(
     A label that is in force already is no correction.  `cause_id` tells this request from any other (ULID).  Raises
     CorrectionError; also for a mail that is not the viewer's to correct, which is not told from one that is not there.
     """
-    message = session.execute(
-        select(Message)
-        .join(Arrival, Arrival.message_id == Message.id)
-        .where(Arrival.entry_id == entry_id, may_correct(viewer, Message.scope_id))
-    ).scalar_one_or_none()
+    message = None
+    if entry_id.isprintable():
+        # Locked: who corrects at the same moment says what is in force then, not what was.
+        message = session.execute(
+            select(Message)
+            .join(Arrival, Arrival.message_id == Message.id)
+            .where(Arrival.entry_id == entry_id, may_correct(viewer, Message.scope_id))
+            .with_for_update(of=Message)
+        ).scalar_one_or_none()
     if message is None:
         raise CorrectionError(f"mail {entry_id}: there is none whose labels {viewer.email} may correct")
     if message.direction != Direction.INBOUND:
@@ -97,8 +101,8 @@ def correct_mail(
 
 def fetch_corrector(session: Session, email: str) -> Viewer:
     """Return the registered person of that address.  Raises CorrectionError."""
-    person = session.scalars(select(Person.id).where(Person.email == address_key(email))).one_or_none()
-    viewer = None if person is None else fetch_viewer(session, person)
+    person = _find_person(session, email)
+    viewer = None if person is None else fetch_viewer(session, person.id)
     if viewer is None:
         raise CorrectionError(f"{email}: is no registered person; a correction names who made it")
     return viewer
@@ -140,7 +144,7 @@ def _check_label(session: Session, field: str, label: str) -> None:
 
 def _set_owner(session: Session, message: Message, email: str) -> Made | None:
     """Let another person do the work: the conversation is his.  The customer's owner is another matter."""
-    person = session.scalars(select(Person).where(Person.email == address_key(email))).one_or_none()
+    person = _find_person(session, email)
     if person is None or person.left_at is not None:
         raise CorrectionError(f"owner {email!r}: is no registered person")
     conversation = session.execute(
@@ -159,6 +163,13 @@ def _set_owner(session: Session, message: Message, email: str) -> Made | None:
                 update(Person).where(Person.id == key).values(open_conversations=Person.open_conversations + change)
             )
     return Made("owner", old, person.email)
+
+
+def _find_person(session: Session, email: str) -> Person | None:
+    # Bytes that are no text, and NUL, are more than a database can be asked about.
+    if not email.isprintable():
+        return None
+    return session.scalars(select(Person).where(Person.email == address_key(email))).one_or_none()
 
 
 def _tell_directory(session: Session, conversation_id: int, made: list[Made]) -> None:

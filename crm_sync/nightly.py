@@ -87,9 +87,10 @@ class NightlyLearning:
 
 def next_night(now: datetime, hour: int) -> datetime:
     """Return the next time that it is that hour in this host's time zone, as aware UTC."""
-    here = now.astimezone()
-    night = here.replace(hour=hour, minute=0, second=0, microsecond=0)
-    return (night if night > here else night + timedelta(days=1)).astimezone(UTC)
+    # Without an offset: that of the next night may be another than this one's.
+    today = now.astimezone().replace(tzinfo=None, hour=hour, minute=0, second=0, microsecond=0)
+    nights = ((today + timedelta(days=days)).astimezone(UTC) for days in range(3))
+    return next(night for night in nights if night > now)
 
 
 def make_nightly_learning(settings: Settings, database: Database) -> NightlyLearning | None:

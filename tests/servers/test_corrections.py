@@ -6,8 +6,9 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,36 @@ def test_what_does_not_exist_can_not_be_said_and_nothing_is_changed(
     with room.looking() as look:
         assert look.message(entry).category == "inquiry"
         assert look.session.scalars(select(Correction)).all() == []
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0@own.example", "\udcff@own.example", "x" * 100_000])
+def test_what_no_database_can_be_asked_about_is_refused_too(room: MailRoom, text: str) -> None:
+    [entry] = room.record(Mail())
+    with pytest.raises(CorrectionError, match="is no registered person"):
+        correct(room, entry, owner=text)
+    with pytest.raises(CorrectionError, match="is no registered person"):
+        correct(room, entry, text, category="order")
+    with pytest.raises(CorrectionError, match="there is none whose labels"):
+        correct(room, text, category="order")
+
+
+def test_two_who_correct_at_once_are_told_one_after_the_other(room: MailRoom) -> None:
+    [entry] = room.record(Mail())
+
+    def other() -> None:
+        with room.database.writing() as session:
+            correct_mail(session, fetch_corrector(session, EVE), entry, {"category": "spam"}, str(ULID()), START)
+
+    with ThreadPoolExecutor(1) as pool:
+        with room.database.writing() as session:
+            correct_mail(session, fetch_corrector(session, EVE), entry, {"category": "order"}, str(ULID()), START)
+            second = pool.submit(other)
+            time.sleep(0.05)  # on SQLite the other waits for the file, on PostgreSQL for the row
+        second.result(10)
+    with room.looking() as look:
+        assert look.message(entry).category == "spam"
+        kept = look.session.execute(select(Correction.old, Correction.new).order_by(Correction.id)).all()
+        assert [tuple(row) for row in kept] == [("inquiry", "order"), ("order", "spam")]
 
 
 def test_what_rules_give_may_be_said_too(room: MailRoom) -> None:
@@ -255,6 +286,7 @@ def test_commands_correct_and_report(room: MailRoom, run: Run) -> None:
     refused = run("classify", "correct", entry, "--as", EVE, "--category", "oder")
     assert (refused.exit_code, len(refused.stderr.splitlines())) == (1, 1)
 
+    assert run("classify", "report", "--days", "999999999").exit_code == 2
     shown = run("classify", "report").stdout
     assert "1 of 1 mails were corrected" in shown
     assert "\x1b" not in shown
@@ -393,6 +425,24 @@ def test_the_worker_takes_up_what_was_learned_and_looks_whether_it_is_night(
     assert done == ["refreshed", "looked"], "not at every step: a stat and a question to the database cost something"
     worker.close()
     assert done[-1] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted"),
+    [
+        pytest.param("2026-03-28T03:00+01:00", "2026-03-29T03:00+02:00", id="a-night-of-23-hours"),
+        pytest.param("2026-10-24T03:00+02:00", "2026-10-25T03:00+01:00", id="a-night-of-25-hours"),
+        pytest.param("2026-10-25T02:30+02:00", "2026-10-25T03:00+01:00", id="in-the-hour-that-comes-twice"),
+        pytest.param("2026-07-01T02:59:59+02:00", "2026-07-01T03:00+02:00", id="a-second-before"),
+    ],
+)
+def test_the_hour_is_the_same_when_clocks_change(monkeypatch: pytest.MonkeyPatch, now: str, wanted: str) -> None:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        night = next_night(datetime.fromisoformat(now), 3)
+    time.tzset()
+    assert night == datetime.fromisoformat(wanted)
 
 
 def test_the_night_is_the_hosts_own_and_can_be_switched_off(room: MailRoom) -> None:
