@@ -84,6 +84,7 @@ _RELAY_DOMAINS = frozenset(_TABLE["relay_domains"])
 _RELAY_WORDS = linear(rf"(?i)(?:{any_of(_TABLE['relay_words'])})")
 # With the number of a case behind, these tell that our own question has come.
 _ALSO_A_QUESTION = frozenset({"お問い合わせ", "문의"})
+_PEOPLES_TOO = frozenset({"rfc3834", "subject-auto-reply", "read-receipt"})
 _BOUNCER = linear(r"(?i)^(?:mailer-?daemon|postmaster|mail[-.]?daemon|mmdf)(?:$|[@+-])")
 
 # Any value but "no" in one of these was written by an autoresponder.
@@ -106,6 +107,7 @@ class Automation:
     is_relay: bool = False  # a platform or form carries a person's words
     is_list: bool = False  # mailing list or newsletter software
     is_robot_sender: bool = False
+    is_doubtful: bool = False  # automatic by what people's mail bears too: who knows its words may know better
 
 
 def read_automation(message: Message, text: str, sender: str | None = None) -> Automation:
@@ -117,7 +119,7 @@ def read_automation(message: Message, text: str, sender: str | None = None) -> A
     for name, value in message.fields:
         fields.setdefault(name.lower(), value)
     is_list = any(name in fields for name in ("list-id", "list-unsubscribe", "list-post"))
-    is_robot = is_robot_address(message.from_.address)
+    is_robot = is_robot_address(message.from_.address) and not _is_postmasters_answer(message)
     reason = _proof(message, fields, sender)
     if reason == "rfc3834" and _answers_by_desk(message, text):
         reason = None
@@ -128,7 +130,26 @@ def read_automation(message: Message, text: str, sender: str | None = None) -> A
         # Platforms put list fields into single notices too; what offers to unsubscribe is a newsletter.
         if is_list and (reason != "robot-sender" or _UNSUBSCRIBE.search(text[-_NOTICE_CHARS:])):
             reason = None
-    return Automation(is_automatic=reason is not None, reason=reason, is_list=is_list, is_robot_sender=is_robot)
+    return Automation(
+        is_automatic=reason is not None,
+        reason=reason,
+        is_list=is_list,
+        is_robot_sender=is_robot,
+        is_doubtful=reason in _PEOPLES_TOO and not is_robot and _is_peoples_too(message, reason),
+    )
+
+
+def _is_peoples_too(message: Message, reason: str | None) -> bool:
+    """Does nothing but the reason speak for a machine?
+
+    Helpdesks and ERP programs call everything generated; "Auto: price list" and "On holiday next week" are subjects of
+    people as well.
+    """
+    if _is_machine(message):
+        return False
+    if reason == "subject-auto-reply":
+        return _SUBJECT_SIGNS.found(message.subject.strip()) == {"absence"}
+    return not (message.in_reply_to or message.references) or reason == "rfc3834"
 
 
 def _answers_by_desk(message: Message, text: str) -> bool:
@@ -149,6 +170,11 @@ def is_robot_address(address: str) -> bool:
     return _ROBOT_LOCAL_WORDS.search(local) is not None and _ROBOT_LOCAL.search(local) is not None
 
 
+def _is_person_address(address: str) -> bool:
+    """Is it an address, and not one that says nobody reads it?"""
+    return "@" in address and not is_robot_address(address)
+
+
 def _token(value: str) -> str:
     # "auto-replied; owner-email=x" and "no (really)": the first word counts (RFC 3834, 5).
     return value.partition(";")[0].partition("(")[0].strip().lower()
@@ -163,10 +189,9 @@ def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str 
             return "read-receipt"
         return "feedback-report" if "feedback-report" in kind else "delivery-report"
     if message.from_.address.startswith(("m", "p")) and _BOUNCER.search(message.from_.address):
-        # A phisher calls himself so too; what a server returns of somebody's mail stands further down.
-        return (
-            None if "asks-for-secret" in find_bait(message.subject, message.text[:_BAIT_CHARS]) else "delivery-report"
-        )
+        # A phisher calls himself so too, and a small firm's postmaster answers himself.
+        is_bait = "asks-for-secret" in find_bait(message.subject, message.text[:_BAIT_CHARS])
+        return None if is_bait or _is_postmasters_answer(message) else "delivery-report"
     if submitted == "auto-replied":
         return "auto-replied"
     for name in _RESPONDER_FIELDS & fields.keys():
@@ -182,6 +207,15 @@ def _proof(message: Message, fields: dict[str, str], sender: str | None) -> str 
     if sender == "" or fields.get("return-path", "-").strip() == "<>":
         return "null-sender"
     return "rfc3834" if submitted not in ("", "no") else None
+
+
+def _is_postmasters_answer(message: Message) -> bool:
+    """Does a person ask something as postmaster, in answer to us?"""
+    if not message.in_reply_to or not message.from_.address.startswith("postmaster@"):
+        return False
+    told = _TEXT_SIGNS.found(message.text[:_NOTICE_CHARS])
+    is_told = "status" in told or "bounce" in _SUBJECT_SIGNS.found(message.subject)
+    return "question" in told and "robot" not in told and not is_told
 
 
 def _sign(message: Message, fields: dict[str, str], text: str, *, is_robot: bool) -> str | None:
@@ -263,6 +297,10 @@ def _machine_sign(message: Message, subject: str, text: str, *, is_robot: bool, 
     says_so = "robot" in signs
     if not says_so and "notice" not in signs and not (is_robot and is_bulk):
         return None
+    if message.in_reply_to and "question" in signs and not says_so and not is_robot:
+        return None  # a person at a helpdesk answers us and asks
+    if "business" in signs and any(_is_person_address(answer.address) for answer in message.reply_to):
+        return None  # a program sends a buyer's order, and the answer reaches him
     is_ticket = _TICKET.search(subject) is not None
     if not sender and is_ticket and "notice" in signs and len(text) < _SHORT:
         local = message.from_.address.partition("@")[0]

@@ -17,6 +17,10 @@ from tradepost.verdict import BUSINESS_CATEGORIES
 
 _WORDS_ALONE = frozenset({"system-notice", "robot-words"})  # reasons to call a mail automatic that anybody can write
 _SURE = 0.6
+# Of a mail that only looks like a machine's: the words of a machine's have more of one, and of this mail are about something.
+_NO_MACHINES_WORDS, _ABOUT_SOMETHING = 0.06, 0.4
+# What programs call generated for a person; of payments and shipments they tell by themselves.
+_WANTS_AN_ANSWER = frozenset({"inquiry", "sample", "order", "complaint", "support"})
 _UNSURE = 0.16  # below it the model knows nothing: the mail is "other", a person decides
 _REPLY = linear(
     r"(?i)^\s*(?:re|aw|sv|antw|res|rif|odp|ynt|ref|回复|回覆|答复|答覆|返信|답장|회신|tr|wg|fwd?|转发|轉寄|отв|на|fw)\s*(?:\[\d+\])?\s*[:：]"
@@ -60,7 +64,7 @@ def decide_category(message: Message, automation: Automation, opinion: Opinion) 
     fraud = read_fraud(message, is_relay=automation.is_relay, is_list=automation.is_list)
     # Phishing dresses as a notice; of a bounce or an absence note the headers and subjects tell.
     is_bait = automation.reason in _WORDS_ALONE and opinion.label == "spam" and opinion.confidence > _SURE
-    if automation.is_automatic and not is_bait:
+    if automation.is_automatic and not is_bait and not _is_letter(automation, opinion):
         return Decision("automatic", 0.97, (automation.reason or "automatic",), fraud)
     odds = dict(opinion.ranked)
     reasons: list[str] = []
@@ -95,3 +99,10 @@ def decide_category(message: Message, automation: Automation, opinion: Opinion) 
         return Decision("other", confidence, ("unsure", "model"), fraud)
     named = [reason for reason in dict.fromkeys(reasons) if reason not in ("person-address",)]
     return Decision(category, confidence, (*named, "model"), fraud)
+
+
+def _is_letter(automation: Automation, opinion: Opinion) -> bool:
+    """Are these a person's words behind a sign that machines use more?"""
+    if not automation.is_doubtful or (automation.reason == "rfc3834" and opinion.label not in _WANTS_AN_ANSWER):
+        return False
+    return opinion.of("automatic") < _NO_MACHINES_WORDS and opinion.confidence > _ABOUT_SOMETHING

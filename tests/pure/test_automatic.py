@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Automatic mail against people: real header combinations, one line each in tests/golden/automatic.tsv (trap 8)."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from classifiers.analyst import TradeAnalyst
 from classifiers.automatic import is_robot_address, read_automation
 from tradepost.mime_reading import parse_message
 
@@ -62,3 +64,65 @@ def test_robots_have_names(address: str) -> None:
 @pytest.mark.parametrize("address", ["ann@x.example", "information@x.example", "alertis.b@x.example", ""])
 def test_people_have_names(address: str) -> None:
     assert not is_robot_address(address)
+
+
+@pytest.mark.parametrize(
+    ("subject", "headers", "text"),
+    [
+        ("AUTO: price list", (), "Dear sirs, please send us your price list for clutch sets.\nBoris"),
+        ("Ausencia de cajas", (), "Estimados, hay ausencia de 3 cajas en el contenedor. Favor revisar.\nLuis"),
+        ("Read: price list", (), "Read: I went through the price list. We take 40 pumps, please send the PI.\nAnn"),
+        ("Order 40 pumps", ("Auto-Submitted: auto-generated",), "We take the 40 pumps at USD 31. Send the PI.\nAnn"),
+        (
+            "Re: [Ticket#4711] Pump",
+            ("Precedence: bulk", "In-Reply-To: <1@us.example>"),
+            "The pump does not start. Which fuse do we need?\nService desk",
+        ),
+    ],
+)
+def test_words_that_only_a_person_writes_outweigh_a_machines_sign(
+    analyst: TradeAnalyst, subject: str, headers: tuple[str, ...], text: str
+) -> None:
+    raw = "\r\n".join(("From: Ann Lee <ann@buyer.example>", f"Subject: {subject}", *headers, "", text)).encode()
+
+    labels = analyst.label(parse_message(raw), datetime.now(UTC))
+
+    assert not labels.is_automatic
+    assert labels.category != "automatic"
+
+
+@pytest.mark.parametrize(
+    ("subject", "headers", "text"),
+    [
+        (
+            "Out of Office: RFQ bolts",
+            (),
+            "I'm at the fair in Cologne and answer on Monday. Orders: orders@firm.example",
+        ),
+        ("부재중: 견적", (), "12월 5일까지 출장입니다. 급한 주문은 김대리에게 연락 바랍니다."),
+        ("خارج المكتب", (), "سأعود يوم 5 ديسمبر. للطلبات العاجلة اتصل بالسيد علي."),
+        ("Read: Price list", (), "Your message was read on 22.11.2026 08:00."),
+        (
+            "Payment received",
+            ("Auto-Submitted: auto-generated",),
+            "We have credited USD 4,000.00 to your account 4711.",
+        ),
+        ("Stock report", ("Auto-Submitted: auto-generated",), "Warehouse 3: 417 pallets, 2 blocked."),
+    ],
+)
+def test_a_machines_sign_holds_where_the_words_do_not_contradict(
+    analyst: TradeAnalyst, subject: str, headers: tuple[str, ...], text: str
+) -> None:
+    raw = "\r\n".join(("From: Ann Lee <ann@buyer.example>", f"Subject: {subject}", *headers, "", text)).encode()
+
+    assert analyst.label(parse_message(raw), datetime.now(UTC)).is_automatic
+
+
+def test_a_postmaster_who_asks_is_a_person() -> None:
+    raw = (
+        b"From: Joe <postmaster@buyer.example>\r\nSubject: Re: your quotation\r\nIn-Reply-To: <1@us.example>\r\n\r\n"
+        b"Your mails were blocked, now they come through. Can you send the quotation again?"
+    )
+    message = parse_message(raw)
+
+    assert read_automation(message, message.text).reason is None
