@@ -48,15 +48,7 @@ def correct_mail(
     A label that is in force already is no correction.  `cause_id` tells this request from any other (ULID).  Raises
     CorrectionError; also for a mail that is not the viewer's to correct, which is not told from one that is not there.
     """
-    message = None
-    if entry_id.isprintable():
-        # Locked: who corrects at the same moment says what is in force then, not what was.
-        message = session.execute(
-            select(Message)
-            .join(Arrival, Arrival.message_id == Message.id)
-            .where(Arrival.entry_id == entry_id, may_correct(viewer, Message.scope_id))
-            .with_for_update(of=Message)
-        ).scalar_one_or_none()
+    message = _lock_message(session, viewer, entry_id) if entry_id.isprintable() else None
     if message is None:
         raise CorrectionError(f"mail {entry_id}: there is none whose labels {viewer.email} may correct")
     if message.direction != Direction.INBOUND:
@@ -117,6 +109,22 @@ def known_categories(session: Session) -> tuple[str, ...]:
         if effect.get("action") == "set_category"
     }
     return (*CATEGORIES, *sorted(given - set(CATEGORIES)))
+
+
+def _lock_message(session: Session, viewer: Viewer, entry_id: str) -> Message | None:
+    """Return the message of an arrival as it stands; None: there is none that the viewer may correct.
+
+    Who corrects at the same moment waits, and is told what is in force then.  The conversation is locked, and first, as
+    whoever records does it.
+    """
+    wanted = (
+        select(Message)
+        .join(Arrival, Arrival.message_id == Message.id)
+        .where(Arrival.entry_id == entry_id, may_correct(viewer, Message.scope_id))
+    )
+    conversation = wanted.with_only_columns(Message.conversation_id).scalar_subquery()
+    session.execute(select(Conversation.id).where(Conversation.id == conversation).with_for_update())
+    return session.scalars(wanted).one_or_none()
 
 
 def _set_label(session: Session, message: Message, field: str, label: str) -> Made | None:
