@@ -299,7 +299,7 @@ def _machine_sign(message: Message, subject: str, text: str, *, is_robot: bool, 
         return None
     if message.in_reply_to and "question" in signs and not says_so and not is_robot:
         return None  # a person at a helpdesk answers us and asks
-    if "business" in signs and any(_is_person_address(answer.address) for answer in message.reply_to):
+    if is_robot and "business" in signs and any(_is_person_address(answer.address) for answer in message.reply_to):
         return None  # a program sends a buyer's order, and the answer reaches him
     is_ticket = _TICKET.search(subject) is not None
     if not sender and is_ticket and "notice" in signs and len(text) < _SHORT:

@@ -186,14 +186,15 @@ def _is_throwaway(host: str) -> bool:
 
 def _links(message: Message, *, is_list: bool) -> list[str]:
     signs = []
-    if _has_throwaway_link(message.text):
+    if _has_throwaway_link(message.text, registrable_domain(domain_of(message.from_.address))):
         signs.append("throwaway-link")
     if not is_list and "<a" in message.html and _has_hidden_target(message.html[:_MAX_HTML_CHARS]):
         signs.append("link-hides-target")
     return signs
 
 
-def _has_throwaway_link(text: str) -> bool:
+def _has_throwaway_link(text: str, own: str) -> bool:
+    """Is there a link to such a domain?  The writer's own is named once, as his."""
     for count, match in enumerate(_HTTP.finditer(text)):
         if count == _MAX_LINKS:
             break
@@ -203,7 +204,7 @@ def _has_throwaway_link(text: str) -> bool:
             host = urlsplit(word.rstrip(">).,")).hostname or ""
         except ValueError:
             host = ""
-        if _is_throwaway(host):
+        if _is_throwaway(host) and registrable_domain(host) != own:
             return True
     return False
 
