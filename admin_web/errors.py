@@ -29,6 +29,10 @@ _TEXTS: dict[int, tuple[LazyString, LazyString]] = {
         lazy_gettext("The address is mistyped, or what it led to is not yours to see."),
     ),
     405: (lazy_gettext("This can't be done here"), lazy_gettext("Go back to the newest mails and start from there.")),
+    409: (
+        lazy_gettext("This can't be chosen any more"),
+        lazy_gettext("Nothing was changed.  Go back, load the page again and choose from what is there now."),
+    ),
     413: (lazy_gettext("This is too large"), lazy_gettext("Send less at once.")),
     429: (lazy_gettext("Too many tries"), lazy_gettext("Wait ten minutes, then ask for a fresh sign-in link.")),
 }

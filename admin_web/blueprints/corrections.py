@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Correct the labels of a mail, and see how often that was needed."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,8 @@ from crm_sync.correction_report import fetch_report
 from crm_sync.corrections import FIELDS, CorrectionError, correct_mail, known_categories
 from crm_sync.queries import colleagues, fetch_mail
 from tradepost.verdict import Priority
+
+log = logging.getLogger("tradepost.web")
 
 blueprint = Blueprint("corrections", __name__)
 
@@ -55,8 +58,9 @@ def correct(entry_id: str) -> Response:
             abort(403)
         try:
             correct_mail(session, viewer(), entry_id, wanted, str(ULID()), room().clock())
-        except CorrectionError:
-            abort(400)
+        except CorrectionError as error:
+            log.info("mail %s was not corrected: %s", entry_id, error)
+            abort(409)
     return redirect(url_for("arrivals.show", entry_id=entry_id), 303)
 
 

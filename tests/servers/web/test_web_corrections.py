@@ -73,10 +73,16 @@ def test_another_owner_is_chosen_by_name(company: Company, sign_in: SignIn) -> N
     assert "zhang.wei@brightway.example" in browser.get(f"/mails/{entry_id}").text.partition("Owner")[2]
 
 
-@pytest.mark.parametrize("label", ["no-such-thing", "<script>", "x" * 60_000])
-def test_what_does_not_exist_is_refused(company: Company, sign_in: SignIn, label: str) -> None:
+@pytest.mark.parametrize("label", ["no-such-thing", "<script>", "x" * 60_000, "\0", "li.na@brightway.example\0"])
+@pytest.mark.parametrize("field", ["category", "priority", "language", "owner"])
+def test_what_does_not_exist_is_refused(company: Company, sign_in: SignIn, field: str, label: str) -> None:
     entry_id = company.add_letter(owner="li.na")
-    assert send(sign_in("li.na"), entry_id, category=label).status_code == 400
+    answer = send(sign_in("li.na"), entry_id, **({"category": "order", field: label}))
+    assert answer.status_code == 409
+    assert "Nothing was changed." in answer.text
+    with company.database.reading() as session:
+        assert session.scalars(select(Message.category)).one() == "inquiry"
+        assert session.scalars(select(Correction)).all() == []
 
 
 def test_who_may_only_read_finds_no_form_and_is_refused(company: Company, sign_in: SignIn) -> None:
@@ -105,6 +111,9 @@ def test_who_reads_the_companys_numbers_sees_what_was_corrected(company: Company
     page = browser.get("/corrections").text
     assert "1 of 3 mails from outside were corrected by a person." in page
     assert 'href="/corrections"' in browser.get("/").text
+    languages = page.rpartition("<table")[2]
+    assert "Language</th>" in languages
+    assert "German" in languages
     for word in ("67 %", "order", "urgent", "German", "zhang.wei@brightway.example"):
         assert word in page, word
     assert "<b>ana</b>" not in page

@@ -53,6 +53,35 @@ def test_a_person_signs_in_and_reads_at_both_widths(
     assert chromium.complaints == []
 
 
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_a_mail_is_corrected_and_counted_at_both_widths(
+    company: Company, served: str, chromium: Chromium, language: str
+) -> None:
+    entries = [
+        company.add_letter(owner="li.na", sender=f"{'purchasing.' * number}@{'long-name' * 5}.example")
+        for number in range(1, 5)
+    ]
+    chromium.speak(language)
+    chromium.resize(1280, 900)
+    chromium.open(make_link(company.database, served, "chen"))
+    chromium.click("button.main")
+    for entry_id, (width, height) in zip(entries, ((1280, 900), (390, 844)) * 2, strict=True):
+        chromium.resize(width, height)
+        chromium.open(f"{served}/mails/{entry_id}")
+        chromium.evaluate("document.querySelector('details.correct').open = true")
+        assert chromium.evaluate(OVERHANG) <= 0
+        for field, label in (("category", "order"), ("language", "de"), ("owner", "zhang.wei@brightway.example")):
+            chromium.evaluate(f"document.querySelector('select[name={field}]').value = '{label}'")
+        chromium.click("details.correct button")
+        assert chromium.evaluate("document.querySelector('select[name=category]').value") == "order"
+        assert chromium.evaluate(OVERHANG) <= 0
+        chromium.open(f"{served}/corrections")
+        assert chromium.evaluate(OVERHANG) <= 0
+    counts = "[...document.querySelectorAll('#senders ~ table tbody')].map(body => body.rows.length)"
+    assert chromium.evaluate(counts) == [4, 1]
+    assert chromium.complaints == []
+
+
 def test_a_new_mail_shows_by_itself_and_disturbs_nobody(company: Company, served: str, chromium: Chromium) -> None:
     company.add_letter(owner="li.na", subject="First")
     chromium.resize(1280, 900)
