@@ -71,4 +71,5 @@ def index() -> str:
         abort(403)
     with room().database.reading() as session:
         report = fetch_report(session)
-    return render_template("corrections/index.html", report=report)
+    learns_at_night = room().settings.learning.nightly
+    return render_template("corrections/index.html", report=report, learns_at_night=learns_at_night)

@@ -2,8 +2,10 @@
 """Correct a mail's labels on its page, and read what was corrected: who may, what changes, in both languages."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, select
 from web_company import Company, SignIn, form_key
@@ -12,6 +14,7 @@ from werkzeug.test import TestResponse
 from crm_sync.models.mail import Message
 from crm_sync.models.people import RoleRight
 from crm_sync.models.rules import Correction
+from tradepost.settings import LearningSettings, Settings
 
 
 def fields_of(page: str) -> dict[str, str]:
@@ -101,6 +104,17 @@ def test_without_the_forms_key_nothing_is_changed(company: Company, sign_in: Sig
     assert sign_in("li.na").post(f"/mails/{entry_id}/labels", data={"category": "spam"}).status_code == 400
     with company.database.reading() as session:
         assert session.scalars(select(Message.category)).one() == "inquiry"
+
+
+@pytest.mark.parametrize("nightly", [True, False])
+def test_the_page_promises_learning_only_where_the_settings_do(
+    app: Flask, company: Company, sign_in: SignIn, settings: Settings, nightly: bool
+) -> None:
+    parts = app.extensions["tradepost"]
+    learning = LearningSettings(nightly=nightly)
+    app.extensions["tradepost"] = replace(parts, settings=settings.model_copy(update={"learning": learning}))
+    page = sign_in("chen").get("/corrections").text
+    assert ("At night the classifier learns from them." in page) is nightly
 
 
 def test_who_reads_the_companys_numbers_sees_what_was_corrected(company: Company, sign_in: SignIn) -> None:
