@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from crm_sync.database import Database
+from crm_sync.database import Database, DatabaseError
 from crm_sync.models.timers import TimerRow
 from crm_sync.row_buffer import insert_missing
 from crm_sync.timers import WAITING, claim_due, database_now, schedule
@@ -73,8 +73,8 @@ class NightlyLearning:
             log.error("learning can't be started: %s", error)
 
     def close(self) -> None:
-        """End what is under way: a model is swapped in whole or not at all."""
-        if self._running is None:
+        """End what is under way: a model is swapped in whole or not at all.  The next worker begins anew."""
+        if self._running is None or self._running.poll() is not None:
             return
         self._running.terminate()
         try:
@@ -83,6 +83,12 @@ class NightlyLearning:
             self._running.kill()
             self._running.wait()
         self._running = None
+        log.warning("learning was cut short; the next worker begins it anew")
+        try:
+            with self._database.writing() as session:
+                schedule(session, KIND, "", database_now(session))
+        except DatabaseError as error:
+            log.warning("learning waits for the next night: %s", error)
 
 
 def next_night(now: datetime, hour: int) -> datetime:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -22,6 +22,7 @@ from ulid import ULID
 from classifiers.site_folder import SiteFolder
 from crm_sync.correction_report import LabelLine, fetch_report
 from crm_sync.corrections import CorrectionError, Made, correct_mail, fetch_corrector, known_categories
+from crm_sync.database import DatabaseUnavailable
 from crm_sync.lessons import fetch_corrected, fetch_lesson_mails, read_lessons
 from crm_sync.models.conversations import Event
 from crm_sync.models.mail import Arrival
@@ -364,8 +365,12 @@ def test_one_worker_learns_a_night_in_a_process_of_its_own(room: MailRoom) -> No
         assert due > database_now(session)
 
 
+def unavailable() -> NoReturn:
+    raise DatabaseUnavailable("away")
+
+
 def test_learning_that_fails_is_said_and_what_hangs_ends_with_the_worker(
-    room: MailRoom, caplog: pytest.LogCaptureFixture
+    room: MailRoom, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = nightly(room, "raise SystemExit(3)")
     failing.step()
@@ -384,6 +389,14 @@ def test_learning_that_fails_is_said_and_what_hangs_ends_with_the_worker(
     process = hanging._running
     hanging.close()
     assert process.returncode not in (None, 0)
+    assert "learning was cut short; the next worker begins it anew" in caplog.text
+    after_restart = nightly(room, "import time; time.sleep(600)")
+    after_restart.step()
+    assert after_restart._running is not None, "not only in the next night"
+    with monkeypatch.context() as patched:
+        patched.setattr(room.database, "writing", unavailable)
+        after_restart.close()
+    assert "learning waits for the next night: away" in caplog.text
     be_due(room)
     absent = NightlyLearning(room.database, 2, ("/nowhere/python",), {})
     with caplog.at_level(logging.ERROR):
