@@ -75,8 +75,11 @@ def make_follower(settings: Settings) -> HostFollower:
     return HostFollower(make_confirmer(settings), settings.paths.state / "maillog.lock")
 
 
-def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> Worker:
-    """Wire a worker from the settings, before it starts a thread.  Raises OSError, LookupError, Refusal."""
+def make_worker(settings: Settings, opened: Database, stop: threading.Event, *, stays: bool = True) -> Worker:
+    """Wire a worker from the settings, before it starts a thread.  Raises OSError, LookupError, Refusal.
+
+    One that does not stay leaves learning to others: it would end what it began.
+    """
     keep_heap_flat()
     blobs = BlobStore(settings.blob_dir)
     blobs.create()
@@ -95,7 +98,7 @@ def make_worker(settings: Settings, opened: Database, stop: threading.Event) -> 
         follower=make_follower(settings),
         settings=settings.worker,
         stop=stop,
-        nightly=make_nightly_learning(settings, opened),
+        nightly=make_nightly_learning(settings, opened) if stays else None,
         second_opinions=make_second_opinions(settings.classify, analyst),
     )
 
@@ -127,7 +130,7 @@ def sync(invocation: Invocation, once: bool, only_log: bool) -> None:
             follow_only(follower, opened, stop)
         return
     with ready_database(settings) as opened, _admission(settings, opened):
-        worker = make_worker(settings, opened, stop)
+        worker = make_worker(settings, opened, stop, stays=not once)
         log.info("recording %s into %s", settings.journal_dir, opened.name)
         try:
             if once:

@@ -440,6 +440,20 @@ def test_the_worker_takes_up_what_was_learned_and_looks_whether_it_is_night(
     assert done[-1] == "closed"
 
 
+def test_who_records_once_leaves_the_night_to_a_worker_that_stays(room: MailRoom, run: Run) -> None:
+    room.worker.close()
+    nightly(room, "").step()
+    be_due(room)
+
+    def due() -> datetime:
+        with room.database.reading() as session:
+            return session.scalars(select(TimerRow.due_at).where(TimerRow.kind == "learn")).one()
+
+    before = due()
+    assert run("sync", "--once").exit_code == 0
+    assert due() == before, "nobody took its turn"
+
+
 @pytest.mark.parametrize(
     ("now", "wanted"),
     [
