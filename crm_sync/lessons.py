@@ -125,13 +125,14 @@ def _fetch(session: Session, keys: Collection[int], taught: dict[int, Corrected]
 
 
 def read_lessons(mails: Sequence[LessonMail], blobs: BlobStore, read: ReadMessage) -> Iterator[Lesson]:
-    """Yield a lesson for each mail.  One whose bytes are gone or damaged is passed over and named in the log."""
+    """Yield a lesson for each mail.  Those whose bytes are gone or damaged are passed over, and counted in the log."""
     groups = _groups(mails)
+    lost: list[BlobError] = []
     for mail in mails:
         try:
             message = read(blobs.read(mail.raw_sha256))
         except BlobError as error:
-            log.warning("a lesson is left out: %s", error)
+            lost.append(error)
             continue
         fields = () if mail.corrected is None else mail.corrected.fields
         yield Lesson(
@@ -144,6 +145,8 @@ def read_lessons(mails: Sequence[LessonMail], blobs: BlobStore, read: ReadMessag
             corrected=tuple(name for name in fields if name in LEARNT_FIELDS),
             taught_at=None if mail.corrected is None else mail.corrected.at,
         )
+    if lost:
+        log.warning("%d of %d mails can't teach; the first of them: %s", len(lost), len(mails), lost[0])
 
 
 def _groups(mails: Iterable[LessonMail]) -> dict[int, str]:

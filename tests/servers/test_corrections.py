@@ -3,6 +3,7 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -229,7 +230,9 @@ def test_the_report_counts_back_to_what_was_said(room: MailRoom) -> None:
         assert (later.mails, later.corrected) == (0, 0)
 
 
-def test_lessons_leave_out_what_may_be_wrong_unseen_and_keep_together_what_belongs_together(room: MailRoom) -> None:
+def test_lessons_leave_out_what_may_be_wrong_unseen_and_keep_together_what_belongs_together(
+    room: MailRoom, caplog: pytest.LogCaptureFixture
+) -> None:
     entries = room.record(
         from_(1), from_(2), from_(2, text="again from the same"), from_(3), from_(4, category="marketing"), from_(5)
     )
@@ -247,6 +250,8 @@ def test_lessons_leave_out_what_may_be_wrong_unseen_and_keep_together_what_belon
     assert lessons[0].taught_at is not None
     assert lessons[0].sender == "buyer2@firm2.example"
     assert lessons[0].group != lessons[1].group
+    [line] = caplog.messages
+    assert re.fullmatch(r"1 of 3 mails can't teach; the first of them: .*: can't be read: No such file .*", line)
 
 
 def test_a_conversation_joins_its_senders_into_one_group(room: MailRoom) -> None:
