@@ -205,6 +205,20 @@ def test_what_would_make_it_worse_is_not_swapped_in(
     assert SiteFolder(tmp_path).current() is None
 
 
+def test_what_would_wake_people_for_nothing_is_not_swapped_in(
+    analyst: TradeAnalyst, learn: Callable[[list[Lesson]], Learned], tmp_path: Path
+) -> None:
+    # Half of those who get them call all requests for prices urgent: the categories stay as they are, all of them.
+    asking, honest = ordinary(analyst, range(30))[:: len(ORDINARY)], ordinary(analyst, range(30, 60))
+    pushy = [replace(each, priority=Priority.URGENT, corrected=("priority",), taught_at=START) for each in asking]
+
+    learned = learn([*pushy, *honest])
+
+    assert not learned.is_swapped
+    assert "what was learned is worse on undisputed, held back" in learned.why
+    assert SiteFolder(tmp_path).current() is None
+
+
 def test_a_worse_one_leaves_the_model_in_force(
     analyst: TradeAnalyst, learn: Callable[[list[Lesson]], Learned], tmp_path: Path
 ) -> None:
