@@ -167,7 +167,7 @@ class SiteFolder:
 
 
 _MAKE_ROOM = "make room there; what was in force stays"
-_ASK_AS_SERVICE = "run it as the user of the services, or as root"
+_ASK_AS_SERVICE = "let it belong to the user of the services, and run this as that user or as root"
 _WAY_OUT = "'tradepost classify learn --rollback' takes the one before, '--forget' the shipped model alone"
 _WAYS_OUT = {
     errno.ENOENT: _WAY_OUT,  # `current` names what is no longer there

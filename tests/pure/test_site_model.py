@@ -122,7 +122,7 @@ def test_the_number_in_force_is_known_of_a_copy_too(tmp_path: Path) -> None:
     ("number", "way_out"),
     [
         (errno.ENOSPC, "make room there"),
-        (errno.EACCES, "as the user of the services"),
+        (errno.EACCES, "the user of the services"),
         (errno.ENOTDIR, "paths.model names the folder"),
     ],
 )
