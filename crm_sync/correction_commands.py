@@ -51,7 +51,7 @@ def correct(invocation: Invocation, /, entry_id: str, person: str, **labels: str
 
 
 @click.command()
-@click.option("--rollback", "does_roll_back", is_flag=True, help="Put the model before this one in force again.")
+@click.option("--rollback", "does_roll_back", is_flag=True, help="Put in force again what was so before this one.")
 @click.option("--forget", "does_forget", is_flag=True, help="Let the shipped model speak alone again.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.pass_obj

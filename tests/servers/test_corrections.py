@@ -31,6 +31,7 @@ from crm_sync.models.people import Person, RoleRight
 from crm_sync.models.rules import Correction, RuleRow
 from crm_sync.models.timers import TimerRow
 from crm_sync.nightly import NightlyLearning, make_nightly_learning, next_night
+from crm_sync.schema import downgrade_schema, upgrade_schema
 from crm_sync.timers import database_now
 from tradepost.cli import root
 from tradepost.directory import id_digest
@@ -93,6 +94,20 @@ def test_the_newest_wins_and_back_again_is_no_correction(room: MailRoom) -> None
             ((), {"category": "inquiry"}, {"category": "inquiry"}),
         ]
         assert fetch_report(session).corrected == 1
+
+
+def test_corrections_outlive_a_step_down_and_up_again(room: MailRoom) -> None:
+    [entry] = room.record(Mail(owner=ANN, owner_reason="distribution", missing=("customer", "contact", "conversation")))
+    correct(room, entry, category="order", owner=BOB)
+    with room.database.writing() as session:
+        owner = session.scalars(select(Correction).where(Correction.field == "owner")).one()
+        owner.new = f"{'b' * 300}@own.example"
+    downgrade_schema(room.database, "0004")
+    upgrade_schema(room.database)
+    with room.database.reading() as session:
+        kept = session.execute(select(Correction.field, Correction.old, Correction.new, Correction.cause_id)).all()
+        assert [tuple(row) for row in kept] == [("category", "inquiry", "order", "")], "an address found no room"
+    assert correct(room, entry, category="spam") == (Made("category", "order", "spam"),)
 
 
 def test_automatic_is_what_people_say_it_is(room: MailRoom) -> None:
