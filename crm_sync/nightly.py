@@ -13,6 +13,7 @@ from crm_sync.database import Database, DatabaseError
 from crm_sync.models.timers import TimerRow
 from crm_sync.row_buffer import insert_missing
 from crm_sync.timers import WAITING, claim_due, database_now, schedule
+from tradepost.metrics_files import FOLDER_VARIABLE
 from tradepost.settings import Settings
 
 log = logging.getLogger("tradepost.crm_sync")
@@ -103,7 +104,8 @@ def make_nightly_learning(settings: Settings, database: Database) -> NightlyLear
     """Return what learns every night on these settings; None: they say that nobody does."""
     if not settings.learning.nightly:
         return None
-    environment = dict(os.environ)
+    # It is no service: what it counted would stay in the services' folder for ever.
+    environment = {name: value for name, value in os.environ.items() if name != FOLDER_VARIABLE}
     if settings.source is not None:
         environment["TRADEPOST_CONFIG"] = str(settings.source.absolute())
     command = (sys.executable, "-m", "tradepost", "classify", "learn")

@@ -35,6 +35,7 @@ from crm_sync.schema import downgrade_schema, upgrade_schema
 from crm_sync.timers import database_now
 from tradepost.cli import root
 from tradepost.directory import id_digest
+from tradepost.metrics_files import FOLDER_VARIABLE
 from tradepost.mime_reading import parse_message
 from tradepost.settings import LearningSettings, Settings, load_settings
 from tradepost.unknown import UNKNOWN
@@ -424,8 +425,11 @@ def test_learning_that_fails_is_said_and_what_hangs_ends_with_the_worker(
     assert "learning can't be started" in caplog.text
 
 
-def test_what_the_worker_starts_is_the_command(room: MailRoom, run: Run) -> None:
+def test_what_the_worker_starts_is_the_command(room: MailRoom, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("classify", "report").exit_code == 0
+    counts = room.root / "counts"
+    counts.mkdir()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(counts))
     learner = make_nightly_learning(load_settings(room.root / "tradepost.toml"), room.database)
     assert learner is not None
     learner.step()
@@ -435,6 +439,7 @@ def test_what_the_worker_starts_is_the_command(room: MailRoom, run: Run) -> None
     assert learner._running is not None
     assert learner._running.wait(60) == 0
     assert (room.root / "model" / "lock").exists()
+    assert list(counts.iterdir()) == [], "only services count"
     learner.close()
 
 
