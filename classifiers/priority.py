@@ -18,7 +18,7 @@ _MAX_CHARS = 2_000
 # Shares of the model's opinion.  A missed hour costs more than a look too many.
 _URGENT_ALONE = 0.34
 _URGENT_WITH_SIGNS = 0.15
-_HIGH = 0.5
+_HIGH = 0.45
 _LOW = 0.5
 
 

@@ -27,6 +27,7 @@ from classifiers.training.train import (
     FOLDS,
     Space,
     Task,
+    balance,
     cross_validate,
     fit_temperature,
     folds_of,
@@ -165,8 +166,8 @@ def letter_text(letter: TrainingLetter) -> str:
 def first_scores(task: Task) -> Any:
     """Return what the first model says of each letter when it has not met its writer."""
     space = Space.of([row.features for row in task.rows], CACHE)
-    scores, _ = cross_validate(task, lessons_of(spacy.blank("xx"), task, space.place), space.place)
-    return scores
+    scores, rows = cross_validate(task, lessons_of(spacy.blank("xx"), task, space.place), space.place)
+    return balance(task, scores, rows)[0]
 
 
 def main(target: Path) -> None:

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from classifiers.linear_model import Models, code_of, load_models
 from classifiers.training.encoder import DIRECTIONS
 from classifiers.training.pipeline import READ, ReadText, as_input
-from classifiers.training.train import Task, add_pipe, lessons_of, read_tasks, version_of
+from classifiers.training.train import Space, Task, add_pipe, fit_offsets, lessons_of, read_tasks, version_of
 from tradepost.verdict import CATEGORIES, Priority
 
 
@@ -84,3 +84,24 @@ def test_a_meaning_weighs_what_its_place_weighs() -> None:
     assert np.all(meanings.keys[:-1] < meanings.keys[1:])
     assert float(np.abs(meanings.of(["invoice", "рахунок", "請求"])).max()) > 0.0
     assert model.rows(["invoice"], [code_of("invoice")[0]], np.ones(1, dtype="float32")).shape == (1, len(model.labels))
+
+
+def test_a_letter_held_out_lies_where_the_words_of_others_lie() -> None:
+    space = Space(["kiln", "loom"], np.eye(2, DIRECTIONS, dtype="float32"))
+    text = {"kiln": 1, "loom": 4, "<ask>": 1}
+
+    assert space.place(text)[:3].tolist() == [1.0, 2.0, 0.0]
+    assert space.place(text, frozenset(["loom"]))[:3].tolist() == [0.0, 2.0, 0.0]
+    assert not space.place(text, frozenset()).any()
+
+
+def test_offsets_give_each_label_as_often_as_letters_bear_it() -> None:
+    truth = np.array([0] * 300 + [1] * 100 + [2] * 100)
+    scores = np.random.default_rng(4).normal(size=(500, 3)).astype("float32")
+    scores[np.arange(500), truth] += 1.5
+    scores[:, 1] += 2.0  # found much too often
+
+    odds = np.exp((scores + fit_offsets(scores, truth, 1.3)) / 1.3)
+    shares = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
+
+    assert np.allclose(shares, [0.6, 0.2, 0.2], atol=1e-3)
