@@ -186,7 +186,7 @@ def classify_bytes(
     message = parse_message(raw)
     labels = analyst.label(message, datetime.now(UTC), sender=sender)
     second = consultant.consult(message, sender=sender) if consultant is not None else None
-    if second is not None:
+    if second is not None and not labels.is_automatic:  # the worker asks about people's mail only
         labels = replace(
             labels,
             category=second.decided,

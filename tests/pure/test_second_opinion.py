@@ -231,6 +231,20 @@ def test_the_command_shows_both(
         assert row["category"] == alone["category"]
 
 
+def test_the_command_lets_a_machine_stay_a_machine(
+    monkeypatch: pytest.MonkeyPatch, analyst: TradeAnalyst, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(classifiers.commands, "load", lambda site: analyst)
+    monkeypatch.setattr(classifiers.commands, "load_consultant", lambda analyst: Consultant())
+    letter = tmp_path / "a.eml"
+    letter.write_bytes(b"From: a@b.example\r\nSubject: Pumps\r\nAuto-Submitted: auto-replied\r\n\r\nBack on Monday.")
+
+    row = json.loads(CliRunner().invoke(classify, [str(letter), "--json", "--second-opinion"]).stdout)
+
+    assert (row["category"], row["is_automatic"]) == ("automatic", True)
+    assert row["second_opinion"]["category"] == "support"
+
+
 def test_arrival_never_loads_an_encoder() -> None:
     program = (
         "import sys; from datetime import UTC, datetime\n"
