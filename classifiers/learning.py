@@ -198,7 +198,12 @@ class SiteLearner:
             )
         digest = _digest_of(corrected)
         newest = self._newest()
-        if newest is not None and (newest.lessons, newest.base) == (digest, analyst.models.base_version):
+        # A new shipped model is a reason to learn the same again, but not what was taken back.
+        if (
+            newest is not None
+            and newest.lessons == digest
+            and (newest.base == analyst.models.base_version or newest.number != self._folder.number_in_force())
+        ):
             return keep(f"nothing was corrected since model {newest.number} was made")
         if len({pupil.lesson.group for pupil in corrected}) == 1:
             return keep(

@@ -14,7 +14,7 @@ import classifiers.learning
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.descent import minimise
 from classifiers.learning import FEWEST_CORRECTIONS, SiteLearner, read_letters
-from classifiers.linear_model import code_of
+from classifiers.linear_model import Models, code_of
 from classifiers.site_folder import SiteFolder
 from classifiers.site_model import SiteModelError
 from tradepost.learning import Learned, Lesson
@@ -308,6 +308,20 @@ def test_nothing_new_is_nothing_to_learn_not_even_after_a_step_back(
     SiteLearner(tmp_path, analyst).forget()
     with pytest.raises(SiteModelError, match="nothing to take back"):
         SiteLearner(tmp_path, analyst).roll_back()
+
+
+def test_a_new_shipped_model_is_learnt_beside_anew_but_not_what_was_taken_back(
+    analyst: TradeAnalyst, learn: Callable[[list[Lesson]], Learned], tmp_path: Path
+) -> None:
+    lessons = [*reports(analyst, range(8)), *ordinary(analyst, range(3))]
+    assert learn(lessons).is_swapped
+    shipped = analyst.models
+    upgraded = SiteLearner(tmp_path, analyst.using(Models(shipped._category, shipped._priority, "9.upgraded")))
+    assert upgraded.learn(lessons).number == 2
+    upgraded.forget()
+    again = SiteLearner(tmp_path, analyst).learn(lessons)
+    assert (again.is_swapped, again.number) == (False, None)
+    assert "nothing was corrected since model 2" in again.why
 
 
 def test_a_damaged_model_is_learnt_anew(
