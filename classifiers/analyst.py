@@ -13,7 +13,7 @@ from classifiers.features import count_features
 from classifiers.language import LanguageReader
 from classifiers.linear_model import Models, Opinion, Weighed, feature_scheme, load_models
 from classifiers.phones import warm_regions
-from classifiers.priority import find_signs, priority_features, read_priority
+from classifiers.priority import find_signs, is_brief, priority_features, read_priority
 from classifiers.reading import Reading, read_letter
 from classifiers.splitting import MAX_CHARS
 from classifiers.tables import read_table
@@ -70,7 +70,7 @@ class TradeAnalyst:
         signs = find_signs(message.subject, words, message.date)
         more = models.weigh(priority_features(decision.category, signs))
         opinion = models.priority(weighed.plus(more))
-        urgency = read_priority(decision.category, signs, opinion)
+        urgency = read_priority(decision.category, signs, opinion, brief=is_brief(message.subject, words))
         origin = Origin()  # whoever deceives does so about this too
         if decision.category != "spam":
             origin = reading.origin(message, language)

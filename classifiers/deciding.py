@@ -25,6 +25,8 @@ _UNSURE = 0.16  # below it the model knows nothing: the mail is "other", a perso
 _REPLY = linear(
     r"(?i)^\s*(?:re|aw|sv|antw|res|rif|odp|ynt|ref|回复|回覆|答复|答覆|返信|답장|회신|tr|wg|fwd?|转发|轉寄|отв|на|fw)\s*(?:\[\d+\])?\s*[:：]"
 )
+_LETTER = re.compile(r"[^\W\d_]")
+_LOOKED_AT = 2_000  # characters, as many as the models read
 # Tried at the beginning of an address only, and no word can be read in two ways: linear with `re` too, and cheaper.
 _BULK_SENDER = re.compile(
     r"(?:news|newsletter|marketing|promo|promotion|promotions|campaign|mailing|edm|offers?|mailer|event|events|expo|fair)(?:\Z|[0-9._+-])",
@@ -95,10 +97,15 @@ def decide_category(message: Message, automation: Automation, opinion: Opinion) 
     total = sum(odds.values())
     category = max(odds, key=odds.__getitem__)
     confidence = odds[category] / total
-    if confidence < _UNSURE:
+    if confidence < _UNSURE or (not _says_something(message) and set(reasons) <= {"in-thread", "person-address"}):
         return Decision("other", confidence, ("unsure", "model"), fraud)
     named = [reason for reason in dict.fromkeys(reasons) if reason not in ("person-address",)]
     return Decision(category, confidence, (*named, "model"), fraud)
+
+
+def _says_something(message: Message) -> bool:
+    """Is there a letter of any alphabet?  Without one the model only knows which category is the most frequent."""
+    return _LETTER.search(message.subject) is not None or _LETTER.search(message.text, 0, _LOOKED_AT) is not None
 
 
 def _is_letter(automation: Automation, opinion: Opinion) -> bool:

@@ -16,6 +16,9 @@ from tradepost.verdict import BUSINESS_CATEGORIES, Priority
 _TABLE = read_table("priority")
 _MAX_CHARS = 2_000
 # Shares of the model's opinion.  A missed hour costs more than a look too many.
+_LOOKED_AT = 100  # characters of subject and of words
+_LONGEST_WORD = 20  # letters; more of them say no more
+_BRIEF = 24  # letters: none of the written letters that are urgent has fewer than 40
 _URGENT_ALONE = 0.34
 _URGENT_WITH_SIGNS = 0.15
 _HIGH = 0.45
@@ -69,16 +72,25 @@ def priority_features(category: str, signs: frozenset[str]) -> dict[str, int]:
     return {f"c:category-{category}": 2, **{f"c:sign-{sign}": 1 for sign in ordered}, **pairs}
 
 
-def read_priority(category: str, signs: frozenset[str], opinion: Opinion) -> Urgency:
-    """Decide from category, signs and the model's opinion."""
+def is_brief(subject: str, words: str) -> bool:
+    """Does the mail say next to nothing ("ok", one endless word)?  A sign of an unspaced script says as much as three letters."""
+    said = 0
+    for word in (*subject[:_LOOKED_AT].split(), *words[:_LOOKED_AT].split()):
+        said += min(sum(3 if sign >= "\u2e80" else 1 for sign in word if sign.isalpha()), _LONGEST_WORD)
+    return said < _BRIEF
+
+
+def read_priority(category: str, signs: frozenset[str], opinion: Opinion, *, brief: bool = False) -> Urgency:
+    """Decide from category, signs and the model's opinion; of a brief mail that alone wakes nobody up, nor puts it aside."""
     if category in ("automatic", "spam", "marketing"):
         return Urgency(Priority.LOW, f"category-{category}")
     if category not in BUSINESS_CATEGORIES:
         label = Priority(opinion.label)
-        return Urgency(Priority.NORMAL if label in (Priority.URGENT, Priority.HIGH) else label, f"category-{category}")
+        is_plain = brief or label in (Priority.URGENT, Priority.HIGH)
+        return Urgency(Priority.NORMAL if is_plain else label, f"category-{category}")
     named = _urgent_by_signs(signs)
     urgent = opinion.of(Priority.URGENT)
-    if urgent > _URGENT_ALONE or (named and urgent > _URGENT_WITH_SIGNS):
+    if (urgent > _URGENT_ALONE and not brief) or (named and urgent > _URGENT_WITH_SIGNS):
         return Urgency(Priority.URGENT, named or "model-urgent")
     if opinion.of(Priority.HIGH) + urgent > _HIGH:
         return Urgency(Priority.HIGH, _named_intent(category, signs))

@@ -239,3 +239,31 @@ def test_facts_are_the_same_whether_labels_were_asked_for_before_or_not(analyst:
     labels = analyst.label(one, NOW)
     assert analyst.extract(other, labels).quantity == 400
     assert analyst.extract(one, labels) == before
+
+
+@pytest.mark.parametrize("body", ["", "\r\n\r\n", "???", "1234 5678", "\0\0\0"])
+def test_a_mail_without_a_word_is_left_to_a_person(analyst: TradeAnalyst, body: str) -> None:
+    raw = f"From: ann@buyer.example\r\n\r\n{body}".encode()
+
+    labels = analyst.label(parse_message(raw), datetime.now(UTC))
+
+    assert (labels.category, labels.priority, labels.reasons[0]) == ("other", "normal", "unsure")
+
+
+def test_a_mail_without_a_word_may_carry_its_meaning(analyst: TradeAnalyst) -> None:
+    raw = (
+        b"From: ann@buyer.example\r\nContent-Type: application/pdf\r\n"
+        b'Content-Disposition: attachment; filename="Purchase Order 4711.pdf"\r\n\r\n%PDF'
+    )
+
+    labels = analyst.label(parse_message(raw), datetime.now(UTC))
+
+    assert "attachment-order" in labels.reasons
+    assert "unsure" not in labels.reasons
+
+
+@pytest.mark.parametrize("body", ["ok", "a" * 100_000, "Danke!"])
+def test_next_to_nothing_wakes_nobody_up(analyst: TradeAnalyst, body: str) -> None:
+    labels = analyst.label(parse_message(f"From: ann@buyer.example\r\n\r\n{body}".encode()), datetime.now(UTC))
+
+    assert labels.priority != "urgent"

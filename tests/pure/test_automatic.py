@@ -69,9 +69,17 @@ def test_people_have_names(address: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "headers", "text"),
     [
-        ("AUTO: price list", (), "Dear sirs, please send us your price list for clutch sets.\nBoris"),
+        (
+            "AUTO: clutch sets",
+            (),
+            "We need 200 clutch sets a month for VW and Ford. Please quote your best price, FOB.\nBoris",
+        ),
         ("Ausencia de cajas", (), "Estimados, hay ausencia de 3 cajas en el contenedor. Favor revisar.\nLuis"),
-        ("Read: price list", (), "Read: I went through the price list. We take 40 pumps, please send the PI.\nAnn"),
+        (
+            "Read: order 4471",
+            (),
+            "We take the 40 pumps at USD 31 and change line 2 of the order to 60. Send the PI.\nAnn",
+        ),
         ("Order 40 pumps", ("Auto-Submitted: auto-generated",), "We take the 40 pumps at USD 31. Send the PI.\nAnn"),
         (
             "Re: [Ticket#4711] Pump",
