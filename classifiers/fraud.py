@@ -115,7 +115,8 @@ def _worn_names(message: Message) -> list[str]:
         signs.append("name-shows-other-address")
     ours = {company for address in (*message.to[:20], *message.cc[:20]) if (company := _company(address.address))}
     if domain and ours and registrable_domain(domain) not in ours:
-        if looks_like(domain, ours) is not None:
+        # Of several companies addressed only one is ours: another may be the writer's sister, with her country's ending.
+        if looks_like(domain, ours, endings=len(ours) == 1) is not None:
             signs.append("looks-like-us")
         elif _wears_our_name(message, ours):
             signs.append("own-name-outside")

@@ -103,6 +103,7 @@ def test_a_changed_bank_account_warns_in_every_language(text: str) -> None:
         ("Bob <bob@stone.example>", (), "Please don't call before nine, I am on the road. Send the bank account details with the PI."),
         ("Bob <bob@stone.example>", (), "Has your bank account changed? Your PI shows another account than last time."),
         ("Bob <bob@stone.example>", (), "Bitte legen Sie für unsere Filiale ein neues Konto im Kundenportal an."),
+        ("Bob <bob@stone-farms.de>", ("Cc: amy@stone-farms.com",), "Please quote 40 pumps for our sister company too."),
         ("Bob <bob@pumps.xyz>", (), "Our shop is https://pumps.xyz and needs 40 of yours."),
         ("DHL <noreply@dhl.com>", (), "Your shipment is out for delivery."),
         ("Maersk <ops@lns.maersk.com>", (), "Arrival notice of MSKU 771."),
