@@ -102,7 +102,7 @@ class Letter:
         listed = {quantity.start: min(order, 1) for order, (quantity, _) in enumerate(self.goods)}
         names = ("listed-first", "listed-later", "beside-a-list")
         return [
-            counted._replace(features=(*counted.features, names[listed.get(counted.start, 2)]))
+            counted._replace(features=counted.features and (*counted.features, names[listed.get(counted.start, 2)]))
             for counted in self._counted
         ]
 

@@ -18,7 +18,7 @@ from classifiers.tables import any_of, linear, read_table
 from classifiers.units import unit_of
 from tradepost.facts import Goods
 
-_MAX_CANDIDATES = 26
+_MAX_CANDIDATES = 16
 _MAX_SUBJECT_CHARS = 160
 _MAX_PHRASE_WORDS = 4
 _TEXT_CHARS = 140

@@ -32,6 +32,7 @@ _CJK = re.compile("[\u3040-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]")
 _LINE_HEAD = re.compile(r"^[ \t]*(?:[-–—*•·]|\d{1,2}[.)、)])?[ \t]*$")
 _BEFORE_CHARS = 28
 _LEAST_FREE = 2
+_MAX_CANDIDATES = 12  # a letter names what it is about early; numbers behind are items of a list
 _CODE_DIGITS = 7
 _AND = re.compile(
     r"(?:^|[\s,])(?:and|und|et|y|e|ed|en|i|a|oraz|и|та|і|ve|và|dan|och|și|és|και|और|aur|plus)(?:\s|$)|[+&和與与及とو과와]|และ",
@@ -69,21 +70,22 @@ def quantity_candidates(
     """Return the numbers that may count goods; those inside `taken` spans (money, dates, references) don't.
 
     The first `head` characters of the text are its subject; what a letter of complaint counts isn't what an order does.
+    Those behind the first dozen have no features: they are never what the letter is about.
     """
     lowered = text.lower()
     if len(lowered) != len(text):
         lowered = text  # a letter whose small form is longer would move all places
-    found = []
+    found: list[Quantity] = []
     for number in numbers:
         if any(start <= number.start < end for start, end in taken):
             continue
-        candidate = _candidate(text, lowered, number, head)
+        candidate = _candidate(text, lowered, number, head, is_choice=len(found) < _MAX_CANDIDATES)
         if candidate is not None:
             found.append(candidate)
     return _with_company(found, category)
 
 
-def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity | None:
+def _candidate(text: str, lowered: str, number: Number, head: int, *, is_choice: bool) -> Quantity | None:
     before = text[max(number.start - _BEFORE_CHARS, 0) : number.start]
     after = text[number.end : number.end + 2]
     if (after[:1] in "/:" and after[1:].isdigit()) or (
@@ -95,7 +97,6 @@ def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity |
     unit = read_container(text, number.end, number.value) or read_unit(text, number.end)
     if unit is not None and unit.kind == "other":
         return None
-    features = _number_features(number)
     end, name = (unit.end, unit.name) if unit else (number.end, None)
     word = _NEXT_WORD.match(text, end)
     if unit is None:
@@ -103,6 +104,11 @@ def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity |
             return None
         if word is not None and (word[1].lower() in _MONTHS or word[1].lower() in _MEASURES):
             return None
+    following = word[1] if word else ""
+    if not is_choice:
+        return Quantity(number.start, end, number.value, name, (), following)
+    features = _number_features(number)
+    if unit is None:
         features.append(_next_kind(text, end, word))
     else:
         features += [f"unit={name.split()[-1] if name else ''}", f"unit-{unit.kind}"]
@@ -113,7 +119,7 @@ def _candidate(text: str, lowered: str, number: Number, head: int) -> Quantity |
         features.append(f"behind={word[1].lower()[:12]}")
     features += _place_features(text, number, before, end, head)
     features += _thing_features(text, lowered, [match[0].lower() for match in ahead[-2:]], end, head)
-    return Quantity(number.start, end, number.value, name, tuple(features), word[1] if word else "")
+    return Quantity(number.start, end, number.value, name, tuple(features), following)
 
 
 def _is_code(figures: str) -> bool:
@@ -192,9 +198,10 @@ def _thing_features(text: str, lowered: str, ahead: list[str], end: int, head: i
     """
     features = []
     behind = [match[0].lower() for match in islice(_WORDS_AROUND.finditer(text, end, end + 40), 3)]
-    if _any_in_subject(behind, lowered, head):
+    subject = lowered[:head]
+    if _any_in_subject(behind, subject):
         features.append("thing-behind-in-subject")
-    if _any_in_subject(ahead, lowered, head):
+    if _any_in_subject(ahead, subject):
         features.append("thing-before-in-subject")
     if behind and len(behind[0]) > 3 and lowered.count(_stem(behind[0])) > 1:
         features.append("thing-again")
@@ -203,14 +210,13 @@ def _thing_features(text: str, lowered: str, ahead: list[str], end: int, head: i
     return features
 
 
-def _any_in_subject(words: list[str], lowered: str, head: int) -> bool:
-    things = [word for word in words if len(word) > 1 and not word.isdecimal()]
-    return any(lowered.find(_stem(word), 0, head) >= 0 for word in things)
+def _any_in_subject(words: list[str], subject: str) -> bool:
+    return any(len(word) > 1 and not word.isdecimal() and _stem(word) in subject for word in words)
 
 
 def _stem(word: str) -> str:
     """Return the part of a word that its forms share, two signs of scripts without spaces."""
-    if _CJK.match(word):
+    if word[0] >= "\u0e00" and _CJK.match(word):
         return word[:2]
     return word[:5] if len(word) > 6 else word[:4]
 
@@ -224,7 +230,7 @@ def _with_company(found: list[Quantity], category: str | None) -> list[Quantity]
     largest = max(values)
     largest_counted = max((candidate.value for candidate in counted), default=0.0)
     listed = []
-    for index, candidate in enumerate(found):
+    for index, candidate in enumerate(found[:_MAX_CANDIDATES]):
         more = [f"nth={min(index, 4)}", f"of={min(len(found), 6)}", f"nth-of={min(index, 3)}-{min(len(found), 4)}"]
         if candidate.value == largest:
             more.append("largest")
@@ -241,7 +247,7 @@ def _with_company(found: list[Quantity], category: str | None) -> list[Quantity]
         features = (*candidate.features, *more)
         crossed = [both for name in features if (both := _crossed(category, name)) is not None]
         listed.append(candidate._replace(features=(*features, *crossed)))
-    return listed
+    return listed + found[_MAX_CANDIDATES:]
 
 
 @lru_cache(maxsize=4096)
@@ -254,7 +260,7 @@ _CHOOSER = Chooser("quantity")
 
 def choose_quantity(text: str, candidates: Sequence[Quantity], none: Features) -> Quantity | None:
     """Return the quantity that the letter is about; as many of each of several kinds are added."""
-    chosen = _CHOOSER.choose(candidates, none)
+    chosen = _CHOOSER.choose([candidate for candidate in candidates if candidate.features], none)
     if chosen is None or chosen.unit is None:
         return chosen
     equal = [one for one in candidates if one.unit == chosen.unit and one.value == chosen.value]

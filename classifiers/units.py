@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from classifiers.numbers import WORD
 from classifiers.tables import read_table
@@ -45,6 +46,7 @@ class Unit:
     end: int
 
 
+@lru_cache(maxsize=4096)
 def unit_of(word: str) -> str:
     """Return the common name of a unit, the word itself in small letters when it is none."""
     bare = word.strip().strip(".").lower()

@@ -81,7 +81,7 @@ def _read(row: TrainingLetter) -> Letter:
 
 def quantity_choices(letter: Letter, facts: Facts) -> tuple[tuple[Features, ...], tuple[bool, ...]]:
     """Return the numbers of the letter that may count goods."""
-    candidates = letter.quantities
+    candidates = [quantity for quantity in letter.quantities if quantity.features]
     right = [facts.quantity is not None and abs(candidate.value - facts.quantity) < 1e-6 for candidate in candidates]
     return _with_none(none_features(letter), [candidate.features for candidate in candidates], right, facts.quantity)
 

@@ -159,6 +159,14 @@ def test_a_list_of_goods() -> None:
     assert [goods.quantity for goods in others] == [number for number in (2000, 500, 10000) if number != first.quantity]
 
 
+def test_a_long_list_is_listed_whole_though_its_end_is_not_what_the_letter_is_about() -> None:
+    lines = [f"- article no. {chr(65 + nth)}x hinge: {nth + 2}00 pcs" for nth in range(18)]
+    found = read("Dear Tom,\nplease quote:\n" + "\n".join(lines) + "\nRegards")
+    assert sorted(goods.quantity or 0 for goods in found.products) == [100 * (nth + 2) for nth in range(18)]
+    assert found.quantity is not None
+    assert found.quantity <= 1300
+
+
 def test_every_fact_stands_where_its_span_says() -> None:
     subject = "PO 4471: water pumps"
     text = "Hi Tom,\nplease quote 200 pcs of water pumps, target USD 41.50 each FOB Ningbo, by 15 March, T/T 30/70."
