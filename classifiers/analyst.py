@@ -65,7 +65,7 @@ class TradeAnalyst:
         words = reading.words_that_count
         language = self._languages.read(words, message.subject)
         weighed = _weigh(models, message, words)
-        decision = decide_category(message, automation, models.category(weighed))
+        decision = decide_category(message, automation, models.category(weighed), words)
         is_automatic = decision.category == "automatic" and (automation.is_automatic or automation.is_robot_sender)
         signs = find_signs(message.subject, words, message.date)
         more = models.weigh(priority_features(decision.category, signs))
@@ -123,7 +123,7 @@ class TradeAnalyst:
         """Return category, language and country as arrival would find them."""
         models = self._models
         words = reading.words_that_count
-        decision = decide_category(message, reading.automation, models.category(_weigh(models, message, words)))
+        decision = decide_category(message, reading.automation, models.category(_weigh(models, message, words)), words)
         language = self._languages.read(words, message.subject)
         country = None if decision.category == "spam" else reading.origin(message, language).country
         return decision.category, language, country

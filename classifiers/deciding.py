@@ -61,9 +61,9 @@ def is_reply(message: Message) -> bool:
     return (":" in message.subject or "：" in message.subject) and _REPLY.search(message.subject) is not None
 
 
-def decide_category(message: Message, automation: Automation, opinion: Opinion) -> Decision:
-    """Weigh evidence; an automatic mail is automatic whatever its words say."""
-    fraud = read_fraud(message, is_relay=automation.is_relay, is_list=automation.is_list)
+def decide_category(message: Message, automation: Automation, opinion: Opinion, words: str | None = None) -> Decision:
+    """Weigh evidence; an automatic mail is automatic whatever its words say.  `words` are those that count, None: all."""
+    fraud = read_fraud(message, is_relay=automation.is_relay, is_list=automation.is_list, words=words)
     # Phishing dresses as a notice; of a bounce or an absence note the headers and subjects tell.
     is_bait = automation.reason in _WORDS_ALONE and opinion.label == "spam" and opinion.confidence > _SURE
     if automation.is_automatic and not is_bait and not _is_letter(automation, opinion):

@@ -60,17 +60,22 @@ class Fraud:
 NO_FRAUD = Fraud()
 
 
-def read_fraud(message: Message, *, is_relay: bool = False, is_list: bool = False) -> Fraud:
+def read_fraud(
+    message: Message, *, is_relay: bool = False, is_list: bool = False, words: str | None = None
+) -> Fraud:
     """Name what honest mail seldom shows.
 
     A platform that carries a buyer's words answers elsewhere by its nature, and a list's links pass through a counter.
+    `words` are the sender's own: whoever answers a notice quotes it and wants none of what it wants.  A quotation in what is
+    no answer is the sender's own making.
     """
+    is_answer = message.in_reply_to or message.references
     signs = [
         *_worn_names(message),
         *(() if is_relay else _answers(message)),
         *_attachments(message),
         *_links(message, is_list=is_list),
-        *find_bait(message.subject, message.text),
+        *find_bait(message.subject, words if is_answer and words is not None else message.text),
     ]
     if not signs:
         return NO_FRAUD

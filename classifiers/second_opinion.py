@@ -119,7 +119,7 @@ class SecondReader:
         self._patience.succeed("second opinions are given again")
         second = self._model.opinion(place)
         together = self._model.together(self._analyst.opinion(message, words), second)
-        decision = decide_category(message, reading.automation, together)
+        decision = decide_category(message, reading.automation, together, words)
         return SecondOpinion(
             category=second.label,
             confidence=round(second.confidence, 3),

@@ -267,3 +267,20 @@ def test_next_to_nothing_wakes_nobody_up(analyst: TradeAnalyst, body: str) -> No
     labels = analyst.label(parse_message(f"From: ann@buyer.example\r\n\r\n{body}".encode()), datetime.now(UTC))
 
     assert labels.priority != "urgent"
+
+
+def test_who_quotes_what_a_notice_wants_does_not_want_it(analyst: TradeAnalyst) -> None:
+    quoted = "\n".join(
+        f"> {line}"
+        for line in ("Please note our new bank account for this payment.", "Log in with your password to see it.")
+    )
+    raw = (
+        "From: Ann Lee <ann@buyer.example>\r\nSubject: Re: PI 4471\r\n{answer}\r\n"
+        f"Tom, is this mail really from you? We pay nothing before you call.\n\n"
+        f"On Mon, 16 Nov 2026 at 10:00, Sales <sales@maker.cn> wrote:\n{quoted}\n"
+    )
+    answer = parse_message(raw.format(answer="In-Reply-To: <1@maker.cn>\r\n").encode())
+    feigned = parse_message(raw.format(answer="").encode())
+
+    assert analyst.label(answer, NOW).warnings == ()
+    assert "bank-account-changed" in analyst.label(feigned, NOW).warnings
