@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A private Postfix for the tests of this ring, alone and with everything of ours beside it."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +14,13 @@ MAILBOXES = ("sales@brightway.example", "info@brightway.example", "li.na@brightw
 PASSWORDS = {"li.na": "sesame"}
 
 StackMaker = Callable[..., ServiceStack]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hears_ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore SIGINT, and so would every program that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
