@@ -60,9 +60,7 @@ class Fraud:
 NO_FRAUD = Fraud()
 
 
-def read_fraud(
-    message: Message, *, is_relay: bool = False, is_list: bool = False, words: str | None = None
-) -> Fraud:
+def read_fraud(message: Message, *, is_relay: bool = False, is_list: bool = False, words: str | None = None) -> Fraud:
     """Name what honest mail seldom shows.
 
     A platform that carries a buyer's words answers elsewhere by its nature, and a list's links pass through a counter.
