@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.acceptance import Verdict
-from bench.accuracy import Accuracy, verdicts_of
+from bench.accuracy import Accuracy, CollectionScores, LetterScores, verdicts_of
 from bench.facts import FACTS
 from bench.figures import Percentiles
 from classifiers.training.scores import Scores
@@ -33,13 +33,19 @@ def render_figures(found: Accuracy) -> str:
 
 
 def _sections(found: Accuracy) -> Iterator[str]:
-    letters, collections = found["letters"], found["collections"]
-    sample, second = collections["sample"], collections["second"]
+    letters, sample = found["letters"], found["collections"]["sample"]
     yield f"Model {found['model']}, {letters['letters']} letters" + (
         f", a sample of {sample['mails']} trade mails." if sample is not None else "."
     )
     yield "### Wanted and found"
     yield _table(("measure", "wanted", "letters", "sample, speed", ""), map(_verdict_cells, verdicts_of(found)))
+    yield from _category_sections(letters, found["collections"])
+    yield from _reading_sections(letters, found["collections"])
+    yield from _speed_sections(found)
+
+
+def _category_sections(letters: LetterScores, collections: CollectionScores) -> Iterator[str]:
+    sample, second = collections["sample"], collections["second"]
     for title, scores in (
         ("Category, letters held out by writer", letters["category"]),
         ("Category with the second opinion, letters held out by writer", letters["combined"]),
@@ -58,11 +64,14 @@ def _sections(found: Accuracy) -> Iterator[str]:
             ("asked below", "share of the letters", "right then"),
             ((f"{one['below']:.1f}", _share(one["asked"]), _share(one["right"])) for one in letters["by_bound"]),
         )
+
+
+def _reading_sections(letters: LetterScores, collections: CollectionScores) -> Iterator[str]:
     yield "### Splitting, language, country, telephone: letters"
     yield _reading_table(letters["reading"])
     yield "### Facts: letters, by language (recall / precision)"
     yield _facts_table(letters["facts"])
-    if sample is not None:
+    if (sample := collections["sample"]) is not None:
         yield "### Facts: sample of trade mails"
         yield _table(
             ("fact", "stated", "recall", "precision", "given though not stated"),
@@ -80,9 +89,12 @@ def _sections(found: Accuracy) -> Iterator[str]:
     if collections["texts"]:
         yield "### Texts of other collections"
         yield _table(("collection", "score"), ((name, _share(value)) for name, value in collections["texts"].items()))
+
+
+def _speed_sections(found: Accuracy) -> Iterator[str]:
     yield "### Speed, ms a mail"
     yield _table(("step", "n", "p50", "p99", "max"), _time_rows(found))
-    if second is not None:
+    if (second := found["collections"]["second"]) is not None:
         yield (
             f"A second opinion took {second['ms']['p50']:.0f} ms a mail (p99 {second['ms']['p99']:.0f}, the slowest attack "
             f"{max(second['attack_ms'].values()):.0f}); its process holds {second['rss_mb']:.0f} MB. Below the default bound of "

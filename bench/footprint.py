@@ -61,6 +61,8 @@ def main() -> None:
     analyst = load()
     load_s = time.perf_counter() - started
     loaded = memory(os.getpid())["rss"]
+    from classifiers.reading import shared_reading
+
     now = datetime.now(UTC)
     mails = [path for folder in sys.argv[1:] for path in raw_mails(Path(folder))]
     rounds: list[Round] = []
@@ -69,7 +71,8 @@ def main() -> None:
         for path in mails:
             began = time.process_time()
             message = parse_message(path.read_bytes())
-            analyst.extract(message, analyst.label(message, now))
+            reading = shared_reading(message)
+            analyst.extract(message, analyst.label(message, now, reading=reading), reading)
             times.append((time.process_time() - began) * 1e3)
         rounds.append({"ms": percentiles(times), "rss_mb": memory(os.getpid())["rss"]})
     footprint: Footprint = {"load_s": load_s, "rss_loaded_mb": loaded, "rounds": rounds}

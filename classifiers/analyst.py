@@ -15,7 +15,6 @@ from classifiers.linear_model import Models, Opinion, Weighed, feature_scheme, l
 from classifiers.phones import warm_regions
 from classifiers.priority import find_signs, is_brief, priority_features, read_priority
 from classifiers.reading import Reading, read_letter
-from classifiers.splitting import MAX_CHARS
 from classifiers.tables import read_table
 from tradepost.analysis import Extract
 from tradepost.heap import give_back
@@ -36,7 +35,6 @@ class TradeAnalyst:
         self._models = models
         self._languages = languages
         self._follower = follower
-        self._latest: tuple[Message, Reading] | None = None  # whoever asks for labels may ask for facts next
 
     @property
     def models(self) -> Models:
@@ -55,12 +53,15 @@ class TradeAnalyst:
         if self._follower is not None and (change := self._follower.look()) is not None:
             self._models = self._models.with_site(change.model)
 
-    def label(self, message: Message, now: datetime, *, sender: str | None = None) -> Labels:
-        """Return what arrival needs.  `sender` is the envelope sender ("" = bounce, None = not known)."""
+    def label(
+        self, message: Message, now: datetime, *, sender: str | None = None, reading: Reading | None = None
+    ) -> Labels:
+        """Return what arrival needs.  `sender` is the envelope sender ("" = bounce, None = not known).
+
+        `reading` is what `read_letter` says of this mail, for whoever asks for its facts too.
+        """
         models = self._models  # a mail is judged by one, whatever `refresh` does meanwhile
-        reading = read_letter(message, sender)
-        if sender is None and len(message.text) <= MAX_CHARS:
-            self._latest = message, reading
+        reading = reading or read_letter(message, sender)
         automation = reading.automation
         words = reading.words_that_count
         language = self._languages.read(words, message.subject)
@@ -95,16 +96,13 @@ class TradeAnalyst:
         models = self._models
         return models.category(_weigh(models, message, words))
 
-    def extract(self, message: Message, labels: Labels | None = None) -> Extract:
+    def extract(self, message: Message, labels: Labels | None = None, reading: Reading | None = None) -> Extract:
         """Return what the worker needs: new text, signature, first entities.
 
         `labels` are those in force: category and country are not judged again when they name a category.
+        `reading` as in `label`.
         """
-        latest = self._latest
-        if latest is not None and latest[0] is message:
-            reading = latest[1]
-        else:
-            reading = read_letter(message, max_chars=_WORKER_MAX_CHARS)
+        reading = reading or read_letter(message, max_chars=_WORKER_MAX_CHARS)
         if labels is None or labels.category is None:
             category, language, country = self._judge(message, reading)
         else:

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from classifiers.analyst import TradeAnalyst, load
 from classifiers.linear_model import ModelError
+from classifiers.reading import shared_reading
 from tradepost.analysis import Consultant, Extract, SecondOpinion, load_consultant
 from tradepost.cli import Invocation, load_command
 from tradepost.message import Message
@@ -184,7 +185,8 @@ def classify_bytes(
     """Classify one mail as arrival and worker would; `ms` is the time of all that was asked for."""
     started = time.perf_counter()
     message = parse_message(raw)
-    labels = analyst.label(message, datetime.now(UTC), sender=sender)
+    reading = shared_reading(message, sender)
+    labels = analyst.label(message, datetime.now(UTC), sender=sender, reading=reading)
     second = consultant.consult(message, sender=sender) if consultant is not None else None
     if second is not None and not labels.is_automatic:  # the worker asks about people's mail only
         labels = replace(
@@ -193,7 +195,7 @@ def classify_bytes(
             confidence=second.decided_confidence,
             reasons=tuple(dict.fromkeys((*second.reasons, *labels.reasons))),
         )
-    extract = analyst.extract(message, labels)
+    extract = analyst.extract(message, labels, reading)
     ms = (time.perf_counter() - started) * 1_000
     return Result(name, message, labels, extract, ms, was_asked=consultant is not None, second=second)
 

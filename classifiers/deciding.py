@@ -11,7 +11,7 @@ from classifiers.automatic import Automation
 from classifiers.features import document_types
 from classifiers.fraud import NO_FRAUD, Fraud, read_fraud
 from classifiers.linear_model import Opinion
-from classifiers.tables import linear
+from classifiers.subjects import has_reply_prefix
 from tradepost.message import Message
 from tradepost.verdict import BUSINESS_CATEGORIES
 
@@ -22,9 +22,6 @@ _NO_MACHINES_WORDS, _ABOUT_SOMETHING = 0.06, 0.4
 # What programs call generated for a person; of payments and shipments they tell by themselves.
 _WANTS_AN_ANSWER = frozenset({"inquiry", "sample", "order", "complaint", "support"})
 _UNSURE = 0.16  # below it the model knows nothing: the mail is "other", a person decides
-_REPLY = linear(
-    r"(?i)^\s*(?:re|aw|sv|antw|res|rif|odp|ynt|ref|回复|回覆|答复|答覆|返信|답장|회신|tr|wg|fwd?|转发|轉寄|отв|на|fw)\s*(?:\[\d+\])?\s*[:：]"
-)
 _LETTER = re.compile(r"[^\W\d_]")
 _LOOKED_AT = 2_000  # characters, as many as the models read
 # Tried at the beginning of an address only, and no word can be read in two ways: linear with `re` too, and cheaper.
@@ -32,16 +29,6 @@ _BULK_SENDER = re.compile(
     r"(?:news|newsletter|marketing|promo|promotion|promotions|campaign|mailing|edm|offers?|mailer|event|events|expo|fair)(?:\Z|[0-9._+-])",
     re.IGNORECASE,
 )
-
-
-def without_reply_prefix(subject: str) -> str:
-    """Return the subject without any number of "Re:", "AW:", "回复：", "Fwd:"."""
-    for _ in range(8):
-        prefix = _REPLY.search(subject)
-        if prefix is None:
-            break
-        subject = subject[prefix.end() :]
-    return subject.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +45,7 @@ def is_reply(message: Message) -> bool:
     """Does the mail answer or continue a conversation, by its references or its subject?"""
     if message.in_reply_to or message.references:
         return True
-    return (":" in message.subject or "：" in message.subject) and _REPLY.search(message.subject) is not None
+    return has_reply_prefix(message.subject)
 
 
 def decide_category(message: Message, automation: Automation, opinion: Opinion, words: str | None = None) -> Decision:

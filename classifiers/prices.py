@@ -10,6 +10,7 @@ from classifiers.money import Money
 from classifiers.numbers import WORD, Number
 from classifiers.ranking import Chooser, Features
 from classifiers.tables import PatternSet, any_of, read_table
+from classifiers.terms import INCOTERMS
 from classifiers.units import read_unit
 
 _CUES = read_table("money")["cues"]
@@ -17,7 +18,8 @@ _BEFORE_CHARS = 60
 _BEHIND_CHARS = 34
 _PREVIOUS_WORD = re.compile(rf"({WORD})[ ,:'\"(@]{{0,2}}$")
 _NEXT_WORD = re.compile(rf"[ ]?/?[ ]?({WORD})")
-_INCOTERM = re.compile(r"\b(?:EXW|FCA|FAS|FOB|CFR|CNF|C&F|CIF|CPT|CIP|DAP|DPU|DDP|DDU)\b", re.IGNORECASE)
+# In small letters too, but for the Dutch word.
+_INCOTERM = re.compile(rf"\b(?:{any_of(term for term in INCOTERMS if term != 'DAT')})\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?。！？；;\n]")
 
 

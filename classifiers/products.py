@@ -14,7 +14,9 @@ from classifiers.goods_words import goods_score
 from classifiers.numbers import WORD
 from classifiers.quantities import Quantity
 from classifiers.ranking import Chooser, Features
+from classifiers.subjects import end_of_prefixes
 from classifiers.tables import any_of, linear, read_table
+from classifiers.terms import INCOTERMS
 from classifiers.units import unit_of
 from tradepost.facts import Goods
 
@@ -34,35 +36,10 @@ _CUE = linear(
 )
 _CUE_CHARS = 1_500
 _SMALL_WORDS = {word for words in read_table("language")["small_words"].values() for word in words.split()}
-_INCOTERMS = frozenset(
-    [
-        "exw",
-        "fca",
-        "fas",
-        "fob",
-        "cfr",
-        "cnf",
-        "c&f",
-        "cif",
-        "cpt",
-        "cip",
-        "dap",
-        "dpu",
-        "dat",
-        "ddp",
-        "ddu",
-        "usd",
-        "eur",
-        "rmb",
-    ]
-)
-_ROUTINE = frozenset(read_table("entities")["routine_words"]) | _SMALL_WORDS | _INCOTERMS
+_TRADE_WORDS = {*map(str.lower, INCOTERMS), "usd", "eur", "rmb"}
+_ROUTINE = frozenset(read_table("entities")["routine_words"]) | _SMALL_WORDS | _TRADE_WORDS
 _SEGMENT = re.compile(r"\s[-–—|/·+]\s|[|,，、:：;；()（）\[\]【】„“”\"«»「」/!?！？]|\s{2,}")
 _BRACKETED = re.compile(r"[\[【][^\]】]{0,40}[\]】]")
-_REPLY = re.compile(
-    r"\s*(?:re|aw|fw|fwd|wg|sv|vs|antw|tr|rv|enc|ynt|ilt|odp|pd|ref|r|i|回复|回覆|答复|转发|轉寄|转寄|ответ|返信|転送|رد|پاسخ|ΑΠ|ΠΡΘ|vb|doorst|bls|trs|balas)\s*[:：]",
-    re.IGNORECASE,
-)
 PHRASE_WORD = re.compile(rf"{WORD}(?:[-'’.,/×x]{WORD}|\d)*|\d[\d.,x×/\"”]*{WORD}?|\d[\d.,x×/]*")
 _BREAK = re.compile(r"[\n,;.。，；?？!！()（）:：、؛،«»\"“”–—|]|[ ]-[ ]")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u9fff]")
@@ -81,44 +58,7 @@ _CLAUSE_END = re.compile(r"[\n.!?,;:()]")
 _ITEM_BEFORE = re.compile(
     r"(?:^|\n)[ \t]*(?:[-–—*•·]|\d{1,2}[.)、/])?[ \t]*([^\n:：–—=]{3,50}?)[ ]*(?:[-–—:：=,，]|x)[ ]*$"
 )
-_ARTICLES = frozenset(
-    [
-        "the",
-        "your",
-        "our",
-        "these",
-        "those",
-        "this",
-        "my",
-        "a",
-        "an",
-        "die",
-        "der",
-        "das",
-        "den",
-        "eure",
-        "ihre",
-        "los",
-        "las",
-        "el",
-        "la",
-        "os",
-        "as",
-        "o",
-        "les",
-        "le",
-        "vos",
-        "il",
-        "i",
-        "le",
-        "gli",
-        "de",
-        "het",
-        "jullie",
-        "ваши",
-        "наши",
-    ]
-)
+_ARTICLES = frozenset(read_table("entities")["articles"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,9 +311,7 @@ def _runs(
 
 
 def _subject_spans(text: str, end: int, common: frozenset[str]) -> Iterator[tuple[str, int, int, Features]]:
-    position = 0
-    while (prefix := _REPLY.match(text, position, end)) is not None and prefix.end() > position:
-        position = prefix.end()
+    position = end_of_prefixes(text[:end])
     while (bracket := _BRACKETED.match(text, position, end)) is not None:
         position = bracket.end()
     count = 0

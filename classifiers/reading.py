@@ -63,6 +63,14 @@ class Reading:
         return choose_phone(self.contact, new_text, region)
 
 
+def shared_reading(message: Message, sender: str | None = None) -> Reading | None:
+    """Return one reading that serves labels and facts, for whoever asks for both; None where arrival and worker read unlike.
+
+    Arrival knows the envelope sender, and reads the beginning only.
+    """
+    return read_letter(message) if sender is None and len(message.text) <= MAX_CHARS else None
+
+
 def read_letter(message: Message, sender: str | None = None, max_chars: int = MAX_CHARS) -> Reading:
     """Take a letter apart; `sender` is the envelope sender ("" = bounce, None = not known)."""
     automation = read_automation(message, message.text[:MAX_CHARS], sender)

@@ -13,8 +13,10 @@ _TABLE = read_table("terms")
 _MONTH_OF = {word: int(number) for number, words in _TABLE["months"].items() for word in words}
 _MONTH = any_of(_MONTH_OF)
 
+# Those of 1936 to 2020 that are still written.
+INCOTERMS = ("EXW", "FCA", "FAS", "FOB", "CFR", "CNF", "C&F", "CIF", "CPT", "CIP", "DAP", "DPU", "DAT", "DDP", "DDU")
 _INCOTERM = linear(
-    r"(?:^|[^A-Za-z])(EXW|FCA|FAS|FOB|CFR|CNF|C&F|CIF|CPT|CIP|DAP|DPU|DAT|DDP|DDU|exw|fob|cif|ddp|cfr|dap|Fob|Cif|Ddp)"
+    rf"(?:^|[^A-Za-z])({any_of(INCOTERMS)}|exw|fob|cif|ddp|cfr|dap|Fob|Cif|Ddp)"
     r"(?:$|[^A-Za-z])"
 )
 _SAME_TERM = {"CNF": "CFR", "C&F": "CFR"}

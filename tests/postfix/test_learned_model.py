@@ -16,6 +16,7 @@ from classifiers.features import count_features
 from classifiers.linear_model import code_of, feature_scheme
 from classifiers.site_folder import SiteFolder
 from classifiers.site_model import SiteModel
+from postfix.sandbox.processes import wait_until
 from postfix.sandbox.sending import Stranger
 from postfix.sandbox.service_stack import ServiceStack
 
@@ -89,8 +90,5 @@ def test_milters_take_up_what_was_learned_and_let_go_of_what_is_spoilt(make_stac
 
     with folder.learning():
         folder.put_in_force(None)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while health(stack)["model"]["is_refused"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until("the refusal to be forgotten", lambda: not health(stack)["model"]["is_refused"], PATIENCE_SECONDS, 0.1)
     assert children_of(stack) == children, "no child was started anew"
