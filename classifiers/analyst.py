@@ -71,7 +71,13 @@ class TradeAnalyst:
         signs = find_signs(message.subject, words, message.date)
         more = models.weigh(priority_features(decision.category, signs))
         opinion = models.priority(weighed.plus(more))
-        urgency = read_priority(decision.category, signs, opinion, brief=is_brief(message.subject, words))
+        urgency = read_priority(
+            decision.category,
+            signs,
+            opinion,
+            brief=is_brief(message.subject, words),
+            confidence=decision.confidence,
+        )
         origin = Origin()  # whoever deceives does so about this too
         if decision.category != "spam":
             origin = reading.origin(message, language)

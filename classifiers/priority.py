@@ -15,10 +15,11 @@ from tradepost.verdict import BUSINESS_CATEGORIES, Priority
 
 _TABLE = read_table("priority")
 _MAX_CHARS = 2_000
-# Shares of the model's opinion.  A missed hour costs more than a look too many.
 _LOOKED_AT = 100  # characters of subject and of words
 _LONGEST_WORD = 20  # letters; more of them say no more
-_BRIEF = 24  # letters: none of the written letters that are urgent has fewer than 40
+_BRIEF = 36  # letters: none of the written letters that are urgent has fewer than 40
+_PUT_ASIDE = 0.4  # a category that nobody hurries to read must be this sure
+# Shares of the model's opinion.  A missed hour costs more than a look too many.
 _URGENT_ALONE = 0.34
 _URGENT_WITH_SIGNS = 0.15
 _HIGH = 0.45
@@ -80,8 +81,16 @@ def is_brief(subject: str, words: str) -> bool:
     return said < _BRIEF
 
 
-def read_priority(category: str, signs: frozenset[str], opinion: Opinion, *, brief: bool = False) -> Urgency:
-    """Decide from category, signs and the model's opinion; of a brief mail that alone wakes nobody up, nor puts it aside."""
+def read_priority(
+    category: str, signs: frozenset[str], opinion: Opinion, *, brief: bool = False, confidence: float = 1.0
+) -> Urgency:
+    """Decide from category, how sure that is, signs and the model's opinion.
+
+    Of a brief mail the opinion alone wakes nobody up, nor puts it aside; and a buyer's mail that is taken for an
+    advertisement for want of better must not sink.
+    """
+    if category in ("spam", "marketing") and confidence < _PUT_ASIDE:
+        return Urgency(Priority.NORMAL, "unsure")
     if category in ("automatic", "spam", "marketing"):
         return Urgency(Priority.LOW, f"category-{category}")
     if category not in BUSINESS_CATEGORIES:

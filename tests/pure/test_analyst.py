@@ -9,6 +9,9 @@ from time import perf_counter
 import pytest
 
 from classifiers.analyst import TradeAnalyst, load
+from classifiers.linear_model import Opinion
+from classifiers.priority import Urgency, read_priority
+from classifiers.reading import read_letter
 from tradepost.message import Message
 from tradepost.mime_reading import parse_message
 from tradepost.verdict import CATEGORIES, Labels, Priority
@@ -232,13 +235,20 @@ def test_the_analyst_is_found_by_its_entry_point() -> None:
     assert point.load() is load
 
 
-def test_facts_are_the_same_whether_labels_were_asked_for_before_or_not(analyst: TradeAnalyst) -> None:
+def test_a_letter_may_be_read_once_for_labels_and_facts(analyst: TradeAnalyst) -> None:
     text = "Dear Amy,\n\nplease quote 300 pumps.\n\nBest regards,\nAnn Lee\nAcme Tools GmbH\n+49 30 1234567"
-    one, other = _letter("Inquiry", text), _letter("Inquiry", text.replace("300", "400"))
-    before = analyst.extract(one)
-    labels = analyst.label(one, NOW)
-    assert analyst.extract(other, labels).quantity == 400
-    assert analyst.extract(one, labels) == before
+    letter = _letter("Inquiry", text)
+    reading = read_letter(letter)
+    assert analyst.label(letter, NOW, reading=reading) == analyst.label(letter, NOW)
+    assert analyst.extract(letter, reading=reading) == analyst.extract(letter)
+
+
+def test_what_may_be_an_advertisement_is_not_put_aside() -> None:
+    """A buyer's short question is taken for one when the model knows no better; low mail is read last, or never."""
+    opinion = Opinion((("low", 0.9), ("normal", 0.1), ("high", 0.0), ("urgent", 0.0)))
+    assert read_priority("marketing", frozenset(), opinion, confidence=0.3) == Urgency(Priority.NORMAL, "unsure")
+    assert read_priority("marketing", frozenset(), opinion, confidence=0.6).priority is Priority.LOW
+    assert read_priority("automatic", frozenset(), opinion, confidence=0.3).priority is Priority.LOW
 
 
 @pytest.mark.parametrize("body", ["", "\r\n\r\n", "???", "1234 5678", "\0\0\0"])
