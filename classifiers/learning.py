@@ -7,12 +7,10 @@ those that nobody objected to and of the shipped letters, with small weights: th
 lessons make the same model.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.resources import files
 from itertools import cycle
 from pathlib import Path
 
@@ -23,8 +21,9 @@ from classifiers.linear_model import CATEGORY, PRIORITY, Models, Opinion, Weighe
 from classifiers.regression import Row, fit
 from classifiers.site_folder import SiteFolder
 from classifiers.site_model import SiteModel, SiteModelError
+from classifiers.training import letters
+from classifiers.training.letters import TrainingLetter
 from tradepost.learning import LEARNT_FIELDS, Learned, Lesson, Score
-from tradepost.message import Address, Message, Part
 from tradepost.verdict import Labels
 
 FEWEST_CORRECTIONS = 20
@@ -393,26 +392,16 @@ def _digest_of(corrected: Sequence[_Pupil]) -> str:
 
 def read_letters(most: int) -> Iterator[Lesson]:
     """Yield shipped training letters as mails that nobody objected to: a fixed sample, spread over everything."""
-    lines = [
-        line
-        for source in sorted(files("classifiers.training").iterdir(), key=lambda item: item.name)
-        if source.name.endswith(".jsonl")
-        for line in source.read_text(encoding="utf-8").splitlines()
-        if line.strip()
-    ]
-    for line in sorted(lines, key=lambda line: sha256(line.encode()).digest())[:most]:
-        row = json.loads(line)
-        body = row["body"]
+
+    def key_of(letter: TrainingLetter) -> str:
+        return sha256(letter.id.encode()).hexdigest()
+
+    for letter in sorted(letters.read_letters(), key=key_of)[:most]:
         yield Lesson(
-            key=sha256(line.encode()).hexdigest(),
-            message=Message(
-                subject=row["subject"],
-                from_=Address(str(row.get("from", "")).rpartition("<")[2].rstrip("> ").lower()),
-                text=body if isinstance(body, str) else "\n".join(text for _, text in body),
-                attachments=tuple(Part(str(n), "", name) for n, name in enumerate(row.get("attachments", ()), 1)),
-            ),
+            key=key_of(letter),
+            message=letter.message,
             sender=None,
-            group=row["persona"],
-            category=row["category"],
-            priority=row["priority"],
+            group=letter.persona,
+            category=letter.category,
+            priority=letter.priority,
         )
