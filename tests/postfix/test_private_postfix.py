@@ -71,14 +71,18 @@ def test_a_stranger_may_not_relay(postfix: PrivatePostfix) -> None:
 def test_the_stock_chroot_is_kept(postfix: PrivatePostfix, service: str) -> None:
     with postfix.arriving() as session:
         session.send("ann@buyer.example", ["sales@brightway.example"], b"Subject: a\n\n.\n")
-        roots = [
-            os.readlink(entry / "root")
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdigit()
-            and (entry / "comm").read_text().strip() == service
-            and str(postfix.folder) in os.readlink(entry / "cwd")
-        ]
-    assert set(roots) == {str(postfix.site.queue)}
+
+        def roots() -> set[str]:
+            return {
+                os.readlink(entry / "root")
+                for entry in Path("/proc").iterdir()
+                if entry.name.isdigit()
+                and (entry / "comm").read_text().strip() == service
+                and str(postfix.folder) in os.readlink(entry / "cwd")
+            }
+
+        # A daemon that master has just started is outside the chroot until it has read its settings.
+        wait_until("every daemon in its chroot", lambda: roots() == {str(postfix.site.queue)}, 10)
 
 
 def test_the_queue_is_shown_and_flushed(postfix: PrivatePostfix) -> None:
