@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.completion import Desk
-from crm_sync.conversations import OPEN
+from crm_sync.conversations.binding import OPEN
 from crm_sync.directory_rows import DirtyKeys, changed_threads
 from crm_sync.lookups import ConversationState, Lookups
 from crm_sync.models.base import Base, table

@@ -22,6 +22,7 @@ from crm_sync.models.people import (
     Pool,
     PoolAddress,
     PoolMember,
+    Role,
     Team,
 )
 from crm_sync.models.rules import RuleRow
@@ -137,9 +138,12 @@ def _apply_teams(session: Session, file: CompanyFile) -> list[str]:
 def _apply_people(session: Session, entries: Sequence[PersonEntry], dirty: DirtyKeys) -> list[str]:
     teams = dict(session.execute(select(Team.name, Team.id)).all())
     people = {row.email: row for row in session.scalars(select(Person))}
+    roles = sorted(session.scalars(select(Role.name)))
     lines = []
     for entry in entries:
         email = address_key(entry.email)
+        if entry.role not in roles:
+            raise CompanyFileError(f"person {entry.email}: there is no role {entry.role!r}; there are {', '.join(roles)}")
         wanted: dict[str, Any] = {
             "name": entry.name,
             "team_id": teams[entry.team] if entry.team else None,

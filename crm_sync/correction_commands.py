@@ -2,18 +2,17 @@
 """`tradepost classify correct | learn | report`: say what is right, learn from it, see how often that was needed."""
 
 import logging
-import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from ulid import ULID
 
 from crm_sync.blobs import BlobStore
+from crm_sync.command_output import new_table, printable, printed
 from crm_sync.commands import ready_database
 from crm_sync.correction_report import CorrectionReport, fetch_report
 from crm_sync.corrections import FIELDS, correct_mail, fetch_corrector
@@ -25,7 +24,6 @@ from tradepost.settings import Settings
 
 log = logging.getLogger("tradepost.crm_sync")
 _MOST_DAYS = 36_500
-_PIPED_COLUMNS = 120  # a file has no width
 
 
 @click.command()
@@ -101,7 +99,7 @@ def _as_text(learned: Learned) -> str:
         + (f", and {learned.unteachable} that headers or rules decide" * bool(learned.unteachable))
     ]
     lines.append(learned.why if learned.is_swapped else f"{learned.why}: {_in_force(learned)} stays in force")
-    return (_printed(table) if learned.scores else "") + "\n".join(lines) + "\n"
+    return (printed(table) if learned.scores else "") + "\n".join(lines) + "\n"
 
 
 def _in_force(learned: Learned) -> str:
@@ -158,26 +156,21 @@ def _report_as_text(found: CorrectionReport) -> str:
             table = _new_table(f"{name} was", "is", "mails")
             for was, label, mails in cells:
                 table.add_row(was or "none", label, str(mails))
-            parts.append(_printed(table))
+            parts.append(printed(table))
     for name, lines in found.labels.items():
         if lines:
             table = _new_table(name, "said", "taken away", "given instead", "precision", "recall")
             for line in lines:
                 counts = (str(number) for number in (line.said, line.taken, line.given))
                 table.add_row(line.label, *counts, _share(line.precision), _share(line.recall))
-            parts.append(_printed(table))
+            parts.append(printed(table))
     for title, rows in (("sender", found.senders), ("language", found.languages)):
         if rows:
             table = _new_table(title, "corrected", "of mails")
             for label, corrected, mails in rows:
-                table.add_row(_printable(label) or "none", str(corrected), str(mails))
-            parts.append(_printed(table))
+                table.add_row(printable(label) or "none", str(corrected), str(mails))
+            parts.append(printed(table))
     return "\n".join(parts)
-
-
-def _printable(text: str) -> str:
-    """An address is somebody else's words: it must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _share(share: float | None) -> str:
@@ -185,15 +178,8 @@ def _share(share: float | None) -> str:
 
 
 def _new_table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = new_table()
     table.add_column(first)
     for name in others:
         table.add_column(name, justify="left" if name == "is" else "right")
     return table
-
-
-def _printed(table: Table) -> str:
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS, markup=False)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()

@@ -12,13 +12,13 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from crm_sync.conversations import OPEN
+from crm_sync.conversations.binding import OPEN
 from crm_sync.directory_rows import DirtyKeys, changed_threads
 from crm_sync.models.conversations import Conversation, Event
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.models.people import Person
 from crm_sync.models.rules import Correction, RuleRow
-from crm_sync.rights import Viewer, fetch_viewer, may_correct
+from crm_sync.rights import Action, Entity, Viewer, fetch_viewer, may
 from tradepost.addresses import address_key
 from tradepost.errors import Refusal
 from tradepost.verdict import CATEGORIES, Direction, Priority
@@ -120,7 +120,7 @@ def _lock_message(session: Session, viewer: Viewer, entry_id: str) -> Message | 
     wanted = (
         select(Message)
         .join(Arrival, Arrival.message_id == Message.id)
-        .where(Arrival.entry_id == entry_id, may_correct(viewer, Message.scope_id))
+        .where(Arrival.entry_id == entry_id, may(viewer, Entity.MESSAGE, Action.CORRECT, Message.scope_id))
     )
     conversation = wanted.with_only_columns(Message.conversation_id).scalar_subquery()
     session.execute(select(Conversation.id).where(Conversation.id == conversation).with_for_update())

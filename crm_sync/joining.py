@@ -8,7 +8,7 @@ from ulid import ULID
 
 from crm_sync.batch import Batch, counted_for
 from crm_sync.completion import Known
-from crm_sync.conversations import CLOSED, OPEN, give_customer
+from crm_sync.conversations.binding import CLOSED, OPEN, give_customer
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState
 from crm_sync.models.conversations import (

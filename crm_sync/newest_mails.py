@@ -18,7 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from ulid import ULID
 
 from crm_sync.models.mail import Arrival, Message
-from crm_sync.rights import Viewer, may_see
+from crm_sync.rights import Action, Entity, Viewer, may
 
 # With more letters than this in sight, the newest are found sooner by time than by scope.
 MANY = 20_000
@@ -135,14 +135,16 @@ def _is_few(session: Session, viewer: Viewer, wanted: Wanted) -> bool:
     # Letters of one direction may be rare: by time all the others would be passed by.
     if wanted.direction is not None and wanted.category is None:
         return True
-    some = select(Message.id).where(may_see(viewer, Message.scope_id)).limit(MANY + 1).subquery()
+    some = (
+        select(Message.id).where(may(viewer, Entity.MESSAGE, Action.SEE, Message.scope_id)).limit(MANY + 1).subquery()
+    )
     return session.execute(select(func.count()).select_from(some)).scalar_one() <= MANY
 
 
 def _letters(viewer: Viewer, wanted: Wanted, columns: _Columns) -> Select[int, datetime]:
     letters = (
         select(Message.id, Message.at)
-        .where(may_see(viewer, columns.scope_id))
+        .where(may(viewer, Entity.MESSAGE, Action.SEE, columns.scope_id))
         .order_by(columns.at.desc(), Message.id.desc())
         .limit(wanted.limit)
     )

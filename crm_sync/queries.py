@@ -30,7 +30,7 @@ from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient
 from crm_sync.models.people import Person, PoolAddress
 from crm_sync.models.rules import Correction, RuleRow
 from crm_sync.newest_mails import Wanted, fetch_newest_entries
-from crm_sync.rights import Viewer, may_correct, may_see
+from crm_sync.rights import Action, Entity, Viewer, may
 from tradepost.addresses import address_key
 from tradepost.envelope import Envelope
 from tradepost.verdict import Direction, Verdict
@@ -149,7 +149,7 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
         .outerjoin(_Operator, _Operator.id == Arrival.operator_id)
     )
     # An arrival without a letter hangs on no scope: only somebody who sees all sees it.
-    return wanted if viewer.sees_all else wanted.where(may_see(viewer, Message.scope_id))
+    return wanted if viewer.sees_all else wanted.where(may(viewer, Entity.MESSAGE, Action.SEE, Message.scope_id))
 
 
 def _as_row(found: Any, named: dict[int, tuple[Recipient, ...]]) -> MailRow:
@@ -244,7 +244,9 @@ def _corrections(session: Session, message_id: int) -> tuple[CorrectionView, ...
 
 def _can_correct(session: Session, viewer: Viewer, message_id: int) -> bool:
     wanted = select(Message.id).where(
-        Message.id == message_id, Message.direction == Direction.INBOUND.value, may_correct(viewer, Message.scope_id)
+        Message.id == message_id,
+        Message.direction == Direction.INBOUND.value,
+        may(viewer, Entity.MESSAGE, Action.CORRECT, Message.scope_id),
     )
     return session.scalars(wanted).one_or_none() is not None
 
@@ -259,7 +261,7 @@ def _thread(session: Session, viewer: Viewer, conversation_id: int | None) -> tu
         .where(
             Message.conversation_id == conversation_id,
             Arrival.acceptance != "refused",
-            may_see(viewer, Message.scope_id),
+            may(viewer, Entity.MESSAGE, Action.SEE, Message.scope_id),
         )
         .group_by(Message.id)
         .order_by(Message.at.desc(), Message.id.desc())

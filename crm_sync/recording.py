@@ -13,7 +13,7 @@ from crm_sync.arrival_rows import add_arrival, add_message_rows, add_recipients,
 from crm_sync.batch import Batch, counted_for
 from crm_sync.batch_locks import lock_batch
 from crm_sync.completion import OWNER_FIELDS, complete_direction, complete_owner, pools_addressed
-from crm_sync.conversations import bound_conversations, merge_conversations
+from crm_sync.conversations.binding import bound_conversations, merge_conversations
 from crm_sync.joining import Decision, join_again, join_conversation
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState, MessageState, Wanted, fetch_lookups

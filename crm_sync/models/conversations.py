@@ -64,19 +64,26 @@ class MessageAnchor(Base):
 
 
 class Event(Base):
-    """Append-only: what happened to a conversation and why.  `cause_id` is an entry id or the id of a request."""
+    """Append-only: what happened to a conversation or a customer, and why.
+
+    `cause_id` is an entry id or the id of a request; one request may do the same step to many records, which `subject` tells
+    apart (`customer:12`).
+    """
 
     __tablename__ = "event"
     id: Mapped[int] = mapped_column(primary_key=True)
     cause_id: Mapped[str] = mapped_column(String(40))
     step: Mapped[str] = mapped_column(String(40))  # kebab-case kind: opened, assigned, merged, owner-differs ...
+    subject: Mapped[str] = mapped_column(String(60), default="", server_default="")
     at: Mapped[datetime]
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # who did it; None: the program
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # who did it; None: the program, or root
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
     __table_args__ = (
-        UniqueConstraint("cause_id", "step"),
+        UniqueConstraint("cause_id", "step", "subject"),
         Index(None, "conversation_id", "id"),
+        Index(None, "customer_id", "id"),
     )
 
 

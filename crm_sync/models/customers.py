@@ -28,6 +28,24 @@ class Scope(Base):
     )
 
 
+class ScopeShare(Base):
+    """A scope shown to one more person or team.  `cause`: `hand` (somebody shared it), `conversation:<id>` (who works on it)."""
+
+    __tablename__ = "scope_share"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope_id: Mapped[int] = mapped_column(ForeignKey("scope.id"), index=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("team.id"))
+    level: Mapped[str] = mapped_column(String(10), default="see")  # see | edit
+    cause: Mapped[str] = mapped_column(String(60), default="hand")
+    created_at: Mapped[datetime]
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    __table_args__ = (
+        Index(None, "person_id", "scope_id"),
+        Index(None, "team_id", "scope_id"),
+    )
+
+
 class Customer(Base):
     """A company or person we deal with.  `kind` is the party kind; `public_id` is opaque: it travels in headers."""
 

@@ -36,7 +36,7 @@ class Team(Base):
 
 
 class Role(Base):
-    """rep, manager, administrator."""
+    """owner, manager, rep, viewer, administrator, and what the administrator adds."""
 
     __tablename__ = "role"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -50,6 +50,15 @@ class RoleRight(Base):
     entity: Mapped[str] = mapped_column(String(40), primary_key=True)
     action: Mapped[str] = mapped_column(String(40), primary_key=True)
     reach: Mapped[str] = mapped_column(String(10))
+
+
+class RoleHiddenField(Base):
+    """A field that a role never sees, such as a price floor: not in answers, filters, sorts, search or exports."""
+
+    __tablename__ = "role_hidden_field"
+    role: Mapped[str] = mapped_column(ForeignKey("role.name"), primary_key=True)
+    entity: Mapped[str] = mapped_column(String(40), primary_key=True)
+    field: Mapped[str] = mapped_column(String(80), primary_key=True)
 
 
 class Person(Base):

@@ -50,9 +50,13 @@ def test_every_step_goes_up_and_down_again(tmp_path: Path) -> None:
 
 def test_a_fresh_schema_knows_the_roles_and_one_company(tmp_path: Path) -> None:
     with closing(made(tmp_path / "db")) as database, database.reading() as session:
-        assert set(session.scalars(select(Role.name))) == {"rep", "manager", "administrator"}
-        rights = select(RoleRight.action, RoleRight.reach).where(RoleRight.role == "rep").order_by(RoleRight.action)
-        assert session.execute(rights).all() == [("correct", "own"), ("read", "own")]
+        assert set(session.scalars(select(Role.name))) == {"owner", "manager", "rep", "viewer", "administrator"}
+        rights = (
+            select(RoleRight.action, RoleRight.reach)
+            .where(RoleRight.role == "rep", RoleRight.entity == "message")
+            .order_by(RoleRight.action)
+        )
+        assert session.execute(rights).all() == [("correct", "own"), ("edit", "own"), ("see", "own")]
         assert session.scalars(select(Company.policy_version)).one() == 0
 
 

@@ -12,7 +12,7 @@ from web_company import START, Company
 import crm_sync.newest_mails
 from crm_sync.models.mail import Arrival
 from crm_sync.queries import counts, newest
-from crm_sync.rights import Reach, Viewer
+from crm_sync.rights import Action, Entity, Reach, Viewer
 from tradepost.verdict import Direction
 
 
@@ -24,7 +24,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 def viewer_of(company: Company, name: str, reach: Reach = Reach.OWN) -> Viewer:
     """Return a person as a viewer with that reach."""
-    return Viewer(company.people[name], f"{name}@brightway.example", reach=reach)
+    rights = {(Entity.MESSAGE, Action.SEE): reach}
+    return Viewer(company.people[name], f"{name}@brightway.example", rights=rights)
 
 
 def read_by_pages(company: Company, viewer: Viewer, **wanted: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from web_company import Company, SignIn, form_key
 from werkzeug.routing import Rule
 
-from crm_sync.rights import Reach, fetch_viewer
+from crm_sync.rights import fetch_viewer
 from tradepost.verdict import Direction
 
 # (endpoint, method) -> (status without sign-in, status for a rep who may see nothing)
@@ -148,5 +148,5 @@ def test_a_person_who_left_is_no_viewer(company: Company) -> None:
     with company.database.reading() as session:
         chen, nobody = fetch_viewer(session, company.people["chen"]), fetch_viewer(session, 999)
     assert chen is not None
-    assert chen.reach is Reach.ALL
+    assert chen.sees_all
     assert nobody is None
