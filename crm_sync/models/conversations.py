@@ -94,7 +94,10 @@ class Activity(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"))
     at: Mapped[datetime]
-    kind: Mapped[str] = mapped_column(String(20))  # mail-in | mail-out | mail-internal
+    kind: Mapped[str] = mapped_column(String(20))  # mail-in | mail-out | mail-internal | note | touch | task
     message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
+    note_id: Mapped[int | None] = mapped_column(ForeignKey("note.id"))
+    touch_id: Mapped[int | None] = mapped_column(ForeignKey("touch.id"))
+    task_id: Mapped[int | None] = mapped_column(ForeignKey("task.id"))
     __table_args__ = (Index(None, "customer_id", "at", "id"),)

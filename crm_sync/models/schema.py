@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every table, imported once, so that `metadata` is complete wherever it is compared or created."""
 
-from crm_sync.models import conversations, customers, mail, maillog, operations, people, rules, service, timers
+from crm_sync.models import (
+    conversations,
+    customers,
+    followups,
+    mail,
+    maillog,
+    operations,
+    people,
+    rules,
+    service,
+    timers,
+)
 from crm_sync.models.base import Base
 
-TABLES = (conversations, customers, mail, maillog, operations, people, rules, service, timers)
+TABLES = (conversations, customers, followups, mail, maillog, operations, people, rules, service, timers)
 metadata = Base.metadata
