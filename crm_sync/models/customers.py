@@ -62,6 +62,10 @@ class Customer(Base):
     created_at: Mapped[datetime]
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("customer.id"))
     version: Mapped[int] = mapped_column(default=1)
+    owner_since: Mapped[datetime | None]  # or in its pool since; None: since it was made
+    home_pool_id: Mapped[int | None] = mapped_column(ForeignKey("pool.id"))  # where it falls back; None: the default
+    reclaim_days: Mapped[int | None]  # without a human word until it falls back; None: it stays
+    reclaim_at: Mapped[datetime | None] = mapped_column(index=True)
     __table_args__ = (Index(None, "kind", "id"),)
 
 

@@ -9,11 +9,12 @@ from crm_sync.models import (
     maillog,
     operations,
     people,
+    public_pool,
     rules,
     service,
     timers,
 )
 from crm_sync.models.base import Base
 
-TABLES = (conversations, customers, followups, mail, maillog, operations, people, rules, service, timers)
+TABLES = (conversations, customers, followups, mail, maillog, operations, people, public_pool, rules, service, timers)
 metadata = Base.metadata
