@@ -5,7 +5,9 @@ What JSON names is promised to scripts: a command prints one object, or one obje
 """
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -15,9 +17,11 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm_sync.commands import ready_database
 from crm_sync.models.people import Person
 from crm_sync.rights import Viewer, fetch_viewer, root_viewer
 from tradepost.addresses import address_key
+from tradepost.cli import Invocation
 from tradepost.errors import Refusal
 
 _PIPED_COLUMNS = 120  # a file has no width
@@ -29,6 +33,20 @@ as_person = click.option(
     help="Act as this registered person; without it as root, who may do everything.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of text: one object, or one a line.")
+_TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+class Moment(click.ParamType):
+    """A time as people write it, aware.  Without a zone it is meant as the clock on this host's wall shows it."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the time in UTC; what is no time is refused with the forms that are."""
+        if isinstance(value, datetime):
+            return value
+        said: datetime = click.DateTime(_TIMES).convert(value, param, ctx)
+        return said.astimezone(UTC)
 
 
 class ActorUnknown(Refusal, LookupError):
@@ -45,6 +63,14 @@ def acting_viewer(session: Session, address: str | None) -> Viewer:
     if viewer is None:
         raise ActorUnknown(f"{address!r}: is no registered person; 'tradepost person list' names them")
     return viewer
+
+
+@contextmanager
+def acting(invocation: Invocation, address: str | None, *, writes: bool) -> Iterator[tuple[Session, Viewer]]:
+    """Open the records for a command: a session, and for whom it acts.  Raises DatabaseError, ActorUnknown."""
+    with ready_database(invocation.settings) as opened:
+        with opened.writing() if writes else opened.reading() as session:
+            yield session, acting_viewer(session, address)
 
 
 def echo_object(thing: object, *, to_json: bool, as_text: Callable[[], str]) -> None:
@@ -76,9 +102,16 @@ def echo_rows(
     click.echo(printed(table), nl=False)
 
 
+def shown_time(at: datetime | None) -> str:
+    """Return a time as the clock on this host's wall shows it."""
+    return "" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
 def _shown(cell: object) -> str:
     if cell is None:
         return ""
+    if isinstance(cell, datetime):
+        return shown_time(cell)
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     return printable(str(cell))
