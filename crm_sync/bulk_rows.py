@@ -27,9 +27,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator
 
 from crm_sync.database_base import to_json
-from crm_sync.models.base import UtcDateTime
 
 Row = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], *, mi
         return
     if connection.dialect.name == "postgresql":
         names = tuple(rows[0])
-        document = to_json([_with_utc(table, names, row, connection.dialect) for row in rows])
+        document = to_json([_as_stored(table, names, row, connection.dialect) for row in rows])
         # JSON columns take a NUL, but no document is taken apart that has one.
         if _NUL not in document:
             connection.execute(_statement_of_document(table, names, missing), {"document": document})
@@ -53,9 +53,9 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], *, mi
     connection.execute(_statement(table, connection.dialect.name, missing), rows)
 
 
-def _with_utc(table: Table, names: tuple[str, ...], row: Row, dialect: Dialect) -> Row:
-    times = _times(table, names)
-    return {**row, **{name: kind.process_bind_param(row[name], dialect) for name, kind in times}} if times else row
+def _as_stored(table: Table, names: tuple[str, ...], row: Row, dialect: Dialect) -> Row:
+    own = _own_types(table, names)
+    return {**row, **{name: kind.process_bind_param(row[name], dialect) for name, kind in own}} if own else row
 
 
 @cache
@@ -83,5 +83,6 @@ def _received(wanted: Column[Any], sent: ColumnElement[Any]) -> ColumnElement[An
 
 
 @cache
-def _times(table: Table, names: tuple[str, ...]) -> list[tuple[str, UtcDateTime]]:
-    return [(name, kind) for name in names if isinstance(kind := table.c[name].type, UtcDateTime)]
+def _own_types(table: Table, names: tuple[str, ...]) -> list[tuple[str, TypeDecorator[Any]]]:
+    """Return the columns whose values are stored otherwise than they are used: times, amounts."""
+    return [(name, kind) for name in names if isinstance(kind := table.c[name].type, TypeDecorator)]

@@ -2,6 +2,7 @@
 """What every table shares: constraint names, key types, UTC times."""
 
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Table
@@ -27,6 +28,29 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_STEP = Decimal("0.0001")
+
+
+class FixedPoint(TypeDecorator[Decimal]):
+    """A quantity or an amount of money with four decimals, stored as a whole number: SQLite has no decimals.
+
+    Raises ValueError for what has more than 14 digits before the point, or is no number.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if not value.is_finite() or abs(value) >= 10**14:
+            raise ValueError(f"{value} is no amount that can be kept")
+        return int(value.quantize(_STEP, ROUND_HALF_EVEN).scaleb(4))
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value).scaleb(-4)
 
 
 # SQLite counts rows by itself only for a column declared INTEGER PRIMARY KEY.

@@ -2,6 +2,7 @@
 """Every table, imported once, so that `metadata` is complete wherever it is compared or created."""
 
 from crm_sync.models import (
+    choices,
     conversations,
     customers,
     followups,
@@ -9,6 +10,7 @@ from crm_sync.models import (
     maillog,
     operations,
     people,
+    pipeline,
     public_pool,
     rules,
     service,
@@ -16,5 +18,19 @@ from crm_sync.models import (
 )
 from crm_sync.models.base import Base
 
-TABLES = (conversations, customers, followups, mail, maillog, operations, people, public_pool, rules, service, timers)
+TABLES = (
+    choices,
+    conversations,
+    customers,
+    followups,
+    mail,
+    maillog,
+    operations,
+    people,
+    pipeline,
+    public_pool,
+    rules,
+    service,
+    timers,
+)
 metadata = Base.metadata
