@@ -57,6 +57,11 @@ class Customer(Base):
     name_key: Mapped[str] = mapped_column(String(300), default="", index=True)
     kind: Mapped[str] = mapped_column(String(20), default="lead")
     grade: Mapped[str | None] = mapped_column(String(10))
+    grade_by: Mapped[str | None] = mapped_column(String(10))  # person | points: who gave the grade
+    grade_points: Mapped[int | None]
+    completeness: Mapped[int | None]  # percent of what should be known of him (crm_sync.pipeline.completeness)
+    stage_id: Mapped[int | None] = mapped_column(ForeignKey("stage.id"))  # None: not on the way to a deal
+    stage_at: Mapped[datetime | None]
     country: Mapped[str | None] = mapped_column(String(2))
     source: Mapped[str] = mapped_column(String(20), default="mail")  # mail | file
     created_at: Mapped[datetime]
@@ -66,7 +71,12 @@ class Customer(Base):
     home_pool_id: Mapped[int | None] = mapped_column(ForeignKey("pool.id"))  # where it falls back; None: the default
     reclaim_days: Mapped[int | None]  # without a human word until it falls back; None: it stays
     reclaim_at: Mapped[datetime | None] = mapped_column(index=True)
-    __table_args__ = (Index(None, "kind", "id"),)
+    __table_args__ = (
+        Index(None, "kind", "id"),
+        Index(None, "stage_id", "id"),
+        Index(None, "grade_points", "id"),
+        Index(None, "completeness", "id"),
+    )
 
 
 class CustomerDomain(Base):
