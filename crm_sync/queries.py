@@ -64,7 +64,7 @@ def newest(
     entries = fetch_newest_entries(session, viewer, wanted)
     found = session.execute(_rows(viewer).where(Arrival.entry_id.in_(entries))).all()
     named = _header_recipients(session, [row.Message.id for row in found if row.Message is not None])
-    rows = {row.Arrival.entry_id: _as_row(row, named) for row in found}
+    rows = {row.Arrival.entry_id: _as_row(viewer, row, named) for row in found}
     return tuple(rows[entry_id] for entry_id in entries)
 
 
@@ -75,7 +75,7 @@ def fetch_mail(session: Session, viewer: Viewer, entry_id: str) -> MailView | No
         return None
     arrival, message = found.Arrival, found.Message
     key = message.id if message else 0
-    row = _as_row(found, _header_recipients(session, [key]))
+    row = _as_row(viewer, found, _header_recipients(session, [key]))
     recipients = _all_recipients(session, key)
     text = session.get(MessageText, key)
     parts = session.execute(
@@ -145,14 +145,18 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
         .outerjoin(_Owner, _Owner.id == Scope.owner_id)
         .outerjoin(Conversation, Conversation.id == Message.conversation_id)
         .outerjoin(_Assignee, _Assignee.id == Conversation.assignee_id)
-        .outerjoin(Customer, Customer.id == Conversation.customer_id)
+        # Who may see a mail need not see the customer's record.
+        .outerjoin(
+            Customer,
+            (Customer.id == Conversation.customer_id) & may(viewer, Entity.CUSTOMER, Action.SEE, Customer.scope_id),
+        )
         .outerjoin(_Operator, _Operator.id == Arrival.operator_id)
     )
     # An arrival without a letter hangs on no scope: only somebody who sees all sees it.
     return wanted if viewer.sees_all else wanted.where(may(viewer, Entity.MESSAGE, Action.SEE, Message.scope_id))
 
 
-def _as_row(found: Any, named: dict[int, tuple[Recipient, ...]]) -> MailRow:
+def _as_row(viewer: Viewer, found: Any, named: dict[int, tuple[Recipient, ...]]) -> MailRow:
     arrival, message, customer = found.Arrival, found.Message, found.Customer
     verdict = msgspec.convert(arrival.verdict, Verdict)
     labels = message or verdict.labels
@@ -173,7 +177,7 @@ def _as_row(found: Any, named: dict[int, tuple[Recipient, ...]]) -> MailRow:
         country=labels.country,
         is_automatic=labels.is_automatic,
         owner=PersonRef(email, name or "") if email else None,
-        customer=CustomerRef(customer.public_id, customer.name, customer.kind, customer.grade) if customer else None,
+        customer=_customer_ref(viewer, customer) if customer else None,
         operator=PersonRef(found.operator_email, found.operator_name) if found.operator_email else None,
         login=arrival.login,
         verdict=verdict,
@@ -182,6 +186,11 @@ def _as_row(found: Any, named: dict[int, tuple[Recipient, ...]]) -> MailRow:
         message_id=message.id if message else None,
         conversation_id=message.conversation_id if message else None,
     )
+
+
+def _customer_ref(viewer: Viewer, customer: Customer) -> CustomerRef:
+    grade = None if viewer.hides(Entity.CUSTOMER, "grade") else customer.grade
+    return CustomerRef(customer.public_id, customer.name, customer.kind, grade)
 
 
 def _header_recipients(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[Recipient, ...]]:
