@@ -3,7 +3,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_sync.models.base import Base
@@ -37,7 +37,7 @@ class ScopeShare(Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     team_id: Mapped[int | None] = mapped_column(ForeignKey("team.id"))
     level: Mapped[str] = mapped_column(String(10), default="see")  # see | edit
-    cause: Mapped[str] = mapped_column(String(60), default="hand")
+    cause: Mapped[str] = mapped_column(String(60), default="hand", index=True)
     created_at: Mapped[datetime]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     __table_args__ = (
@@ -63,7 +63,17 @@ class Customer(Base):
     stage_id: Mapped[int | None] = mapped_column(ForeignKey("stage.id"))  # None: not on the way to a deal
     stage_at: Mapped[datetime | None]
     country: Mapped[str | None] = mapped_column(String(2))
-    source: Mapped[str] = mapped_column(String(20), default="mail")  # mail | file
+    source: Mapped[str] = mapped_column(String(20), default="mail")  # mail | file | platform | forward | person
+    kind_reason: Mapped[str] = mapped_column(String(60), default="", server_default="")  # kebab-case: why that kind
+    industry: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    size: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    website: Mapped[str] = mapped_column(String(300), default="", server_default="")
+    address: Mapped[str] = mapped_column(String(500), default="", server_default="")
+    phone: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    profile: Mapped[str] = mapped_column(Text, default="", server_default="")
+    star: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Where each field comes from: field -> person | signature | header | file ...; what a person said is never overwritten.
+    origins: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     created_at: Mapped[datetime]
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("customer.id"))
     version: Mapped[int] = mapped_column(default=1)
@@ -85,6 +95,32 @@ class CustomerDomain(Base):
     __tablename__ = "customer_domain"
     domain: Mapped[str] = mapped_column(String(255), primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), index=True)
+    reason: Mapped[str] = mapped_column(String(40), default="first-mail", server_default="first-mail")  # or: person ...
+
+
+class SharedDomain(Base):
+    """A domain of several companies: alone it decides nothing.  It never stands in `customer_domain` too."""
+
+    __tablename__ = "shared_domain"
+    domain: Mapped[str] = mapped_column(String(255), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(40))  # signature-names-another | person
+    at: Mapped[datetime]
+
+
+class SharedDomainCustomer(Base):
+    """One of the companies at a shared domain."""
+
+    __tablename__ = "shared_domain_customer"
+    domain: Mapped[str] = mapped_column(ForeignKey("shared_domain.domain"), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), primary_key=True, index=True)
+
+
+class CustomerName(Base):
+    """A name that a customer goes by, as a key (`crm_sync.duplicates.name_keys`, joined); several may share one."""
+
+    __tablename__ = "customer_name"
+    name_key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), primary_key=True, index=True)
 
 
 class Contact(Base):
@@ -95,11 +131,48 @@ class Contact(Base):
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"), index=True)
     name: Mapped[str] = mapped_column(String(300), default="")
     created_at: Mapped[datetime]
+    name_key: Mapped[str] = mapped_column(String(120), default="", server_default="", index=True)
+    title: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    decision_role: Mapped[str] = mapped_column(String(20), default="", server_default="")  # decider | influencer | user
+    social: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
+    origins: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class ContactAddress(Base):
-    """One of a contact's addresses."""
+    """One of a contact's addresses.  `reason`: how we know that it is his; `person`: somebody said so."""
 
     __tablename__ = "contact_address"
     address_key: Mapped[str] = mapped_column(String(320), primary_key=True)
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    reason: Mapped[str] = mapped_column(String(40), default="first-mail", server_default="first-mail")
+
+
+class ContactPhone(Base):
+    """One of a contact's numbers, E.164.  `kind`: phone, mobile, fax, whatsapp."""
+
+    __tablename__ = "contact_phone"
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), primary_key=True)
+    e164: Mapped[str] = mapped_column(String(20), primary_key=True, index=True)
+    kind: Mapped[str] = mapped_column(String(20), default="phone")
+    origin: Mapped[str] = mapped_column(String(20), default="signature")  # or: person
+
+
+class PartySuggestion(Base):
+    """Something about the other side that a mail shows and no program should decide.  One row a kind, contact and customer.
+
+    `kind`: works-elsewhere (a contact signs for another company), same-person (a new contact has the name of an old one),
+    may-write-for (somebody writes for a customer, perhaps).  `state`: open, accepted, dismissed.
+    """
+
+    __tablename__ = "party_suggestion"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(30))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"), index=True)  # whom it speaks for
+    other_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
+    subject: Mapped[str] = mapped_column(String(300), default="")  # a company's name, as signed
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(10), default="open")
+    __table_args__ = (UniqueConstraint("contact_id", "kind", "subject"),)

@@ -71,8 +71,12 @@ class Message(Base):
     is_automatic: Mapped[bool] = mapped_column(default=False)
     party_kind: Mapped[str] = mapped_column(String(20), default="unknown")
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    # A colleague passed on what the party had written to him: it counts as the party's.
+    forwarded_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     operator_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     has_id_clash: Mapped[bool] = mapped_column(default=False)  # the same Message-ID came with other content
+    # Every other id that leads to its conversation; None: recorded before these were kept.
+    named_digests: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     defects: Mapped[list[str]] = mapped_column(JSON, default=list)
     __table_args__ = (
         Index(None, "conversation_id", "at", "id"),
@@ -80,6 +84,21 @@ class Message(Base):
         Index(None, "at", "id"),
         Index(None, "category", "at"),
     )
+
+
+class MessageLink(Base):
+    """Whom a letter concerns, and why.  The customer of its conversation is the first; others are linked beside him.
+
+    `role`: party (the other side), agent (who writes for the party), on-behalf (whom it is written for).  `reason`:
+    kebab-case.  `decided_by_id`: the person who said so; None: the program.
+    """
+
+    __tablename__ = "message_link"
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id"), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(10), default="party")
+    reason: Mapped[str] = mapped_column(String(40))
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
 
 
 class MessageRecipient(Base):
