@@ -105,6 +105,12 @@ _POOLS = (
     .where(among_keys(ConversationPool.conversation_id))
     .order_by(Pool.position.desc(), Pool.id.desc())
 )
+_ADDRESSES_OF_CUSTOMERS = (
+    select(ContactAddress.address_key)
+    .join(Contact, Contact.id == ContactAddress.contact_id)
+    .where(among_keys(Contact.customer_id))
+)
+_DOMAINS_OF_CUSTOMERS = select(CustomerDomain.domain).where(among_keys(CustomerDomain.customer_id))
 _THREADS_OF_CONVERSATIONS = select(MessageAnchor.id_digest).where(among_keys(MessageAnchor.conversation_id))
 
 
@@ -210,16 +216,16 @@ def changed_threads(session: Session, conversation_ids: Collection[int]) -> set[
     return set(session.connection().scalars(_THREADS_OF_CONVERSATIONS, {"keys": list(conversation_ids)}))
 
 
+def changed_owners(session: Session, dirty: DirtyKeys, customer_ids: Collection[int]) -> None:
+    """Mark every address and domain of these customers: their owner, kind or grade changed.  Threads name none of these."""
+    connection, keys = session.connection(), {"keys": list(customer_ids)}
+    dirty.addresses.update(connection.scalars(_ADDRESSES_OF_CUSTOMERS, keys))
+    dirty.domains.update(connection.scalars(_DOMAINS_OF_CUSTOMERS, keys))
+
+
 def changed_customers(session: Session, dirty: DirtyKeys, customer_ids: Collection[int]) -> None:
-    """Mark every address, domain and thread of these customers: their owner, kind or grade changed."""
-    addresses = (
-        select(ContactAddress.address_key)
-        .join(Contact, Contact.id == ContactAddress.contact_id)
-        .where(Contact.customer_id.in_(customer_ids))
-    )
-    dirty.addresses.update(session.scalars(addresses))
-    domains = select(CustomerDomain.domain).where(CustomerDomain.customer_id.in_(customer_ids))
-    dirty.domains.update(session.scalars(domains))
+    """Mark every address, domain and thread of these customers: what stands for them changed."""
+    changed_owners(session, dirty, customer_ids)
     conversations = set(session.scalars(select(Conversation.id).where(Conversation.customer_id.in_(customer_ids))))
     dirty.threads.update(changed_threads(session, conversations))
 
