@@ -36,7 +36,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z"]
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A time as people write it, aware.  Without a zone it is meant as the clock on this host's wall shows it."""
 
     name = "time"
