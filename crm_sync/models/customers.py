@@ -130,6 +130,7 @@ class Contact(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"), index=True)
     name: Mapped[str] = mapped_column(String(300), default="")
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))  # then it works for no customer
     created_at: Mapped[datetime]
     name_key: Mapped[str] = mapped_column(String(120), default="", server_default="", index=True)
     title: Mapped[str] = mapped_column(String(200), default="", server_default="")
