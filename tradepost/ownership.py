@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tradepost.addresses import company_domain
-from tradepost.directory import AddressFact, DomainFact, ThreadFact
+from tradepost.directory import SHARED, AddressFact, DomainFact, ThreadFact
 from tradepost.policy import Person, Policy, Pool
 
 
@@ -41,10 +41,11 @@ def known_thread(facts: Facts) -> ThreadFact | None:
     """Return the newest referenced conversation in which this party really took part.
 
     A subject token or a guessed id is worth nothing: only an id we recorded, from a participant or his company domain
-    (never a free-mail domain), binds a mail to a conversation.
+    (never a free-mail domain, nor one that several companies share), binds a mail to a conversation.
     """
     writer = facts.writer or facts.party
-    company = company_domain(writer)
+    is_shared = facts.domain is not None and facts.domain.kind == SHARED
+    company = "" if is_shared else company_domain(writer)
     for thread in facts.threads:
         if writer in thread.participants:
             return thread

@@ -73,7 +73,7 @@ def decide_recording(
     envelope: Envelope,
     from_address: str,
     direction: Direction,
-    in_customer_thread: bool,
+    is_about_customer: bool,
 ) -> Recording:
     """Apply the recording policy.  Without a company policy (nothing registered yet) all is kept: nothing is lost."""
     if is_excluded(settings, policy, envelope, from_address):
@@ -81,7 +81,7 @@ def decide_recording(
     ours = [envelope.sender, from_address, *envelope.recipients]
     if any(address and is_listed(address, settings.envelope_only) for address in ours):
         return Recording.ENVELOPE
-    if policy is None or in_customer_thread:
+    if policy is None or is_about_customer:
         return Recording.FULL
     if direction is Direction.INTERNAL:
         return Recording(settings.internal)

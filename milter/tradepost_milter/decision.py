@@ -10,6 +10,7 @@ import msgspec
 
 from tradepost.analysis import Analyst
 from tradepost.directory import (
+    SHARED,
     UNKNOWN,
     AddressFact,
     Directory,
@@ -68,6 +69,7 @@ class _Known:
     """What one look into the directory said about the other side."""
 
     party: Party
+    claim: str = ""  # under which the owner of a newcomer is agreed
     address: AddressFact | None = None
     domain: DomainFact | None = None
     threads: tuple[ThreadFact, ...] = ()
@@ -106,8 +108,9 @@ class Decider:
             return self._own_again(seen, force)
         message = self._read(seen)
         crossing = decide_crossing(force.policy, seen.envelope, message.from_.address, self._trusted)
-        labels, missing = self._label(message, seen.envelope, crossing)
-        known = self._look_up(force.policy, seen.envelope, message, crossing)
+        party = find_party(force.policy or Policy(), seen.envelope, message, crossing.direction)
+        labels, missing = self._label(message, seen.envelope, crossing, party)
+        known = self._look_up(force.policy, seen.envelope, message, crossing, party)
         if known is UNKNOWN:
             missing += OWNER_FIELDS
         if crossing.direction is Direction.INBOUND and force.policy is not None:
@@ -120,7 +123,7 @@ class Decider:
             facts = self._facts(message, seen, crossing, labels, None if known is UNKNOWN else known)
             outcome = force.rules.evaluate(facts)
             labels = _apply_rules(labels, outcome)
-        verdict = self._judge(force.policy, seen, message, crossing, labels, outcome, known, missing)
+        verdict = self._judge(force.policy, seen, message, crossing, party, labels, outcome, known, missing)
         return self._finish(force.policy, seen, message.from_.address, verdict)
 
     def decide_blind(self, seen: Seen, reason: str) -> Verdict:
@@ -130,7 +133,7 @@ class Decider:
         verdict = Verdict(
             direction=crossing.direction,
             recording=decide_recording(
-                self._settings.recording, force.policy, seen.envelope, "", crossing.direction, in_customer_thread=False
+                self._settings.recording, force.policy, seen.envelope, "", crossing.direction, is_about_customer=False
             ),
             operator=crossing.operator.email if crossing.operator else None,
             pools=tuple(pool.name for pool in _pools(force.policy, seen.envelope.recipients)),
@@ -146,8 +149,10 @@ class Decider:
         direction = decide_crossing(force.policy, seen.envelope, "", self._trusted).direction
         return Verdict(direction=direction, reasons=("own-mark",), missing=(*LABEL_FIELDS, *OWNER_FIELDS))
 
-    def _label(self, message: Message, envelope: Envelope, crossing: Crossing) -> tuple[Labels, tuple[str, ...]]:
-        if crossing.direction is Direction.INTERNAL:
+    def _label(
+        self, message: Message, envelope: Envelope, crossing: Crossing, party: Party
+    ) -> tuple[Labels, tuple[str, ...]]:
+        if crossing.direction is Direction.INTERNAL and party.via != "forward":
             return Labels(reasons=("internal",)), ()
         try:
             labels = self._analyst.label(message, self._clock(), sender=envelope.sender)
@@ -160,12 +165,12 @@ class Decider:
         return labels, ()
 
     def _look_up(
-        self, policy: Policy | None, envelope: Envelope, message: Message, crossing: Crossing
+        self, policy: Policy | None, envelope: Envelope, message: Message, crossing: Crossing, party: Party
     ) -> _Known | Unknown:
-        party = find_party(policy or Policy(), envelope, message, crossing.direction)
         threads = [thread_fact_key(ref) for ref in _references(message)]
         members = sorted({m for pool in _pools(policy, envelope.recipients) for m in pool.members})
-        keys = [address_fact_key(party.address), claim_key(_claim_of(party)), *threads, *map(load_fact_key, members)]
+        keys = [address_fact_key(party.address), *map(claim_key, _claims_of(party)), *threads]
+        keys += map(load_fact_key, members)
         if party.company:
             keys.append(domain_fact_key(party.company))
             if crossing.direction is Direction.INBOUND:
@@ -185,11 +190,14 @@ class Decider:
     ) -> _Known:
         """Raises msgspec.MsgspecError and ValueError."""
         address, company = found.get(address_fact_key(party.address)), found.get(domain_fact_key(party.company))
-        claimed = found.get(claim_key(_claim_of(party)))
+        domain = decode_fact(company, DomainFact) if company else None
+        claim = _claim_of(party, domain)
+        claimed = found.get(claim_key(claim))
         return _Known(
             party=party,
+            claim=claim,
             address=decode_fact(address, AddressFact) if address else None,
-            domain=decode_fact(company, DomainFact) if company else None,
+            domain=domain,
             threads=tuple(decode_fact(found[key], ThreadFact) for key in dict.fromkeys(threads) if key in found),
             loads=tuple(
                 (member, decode_fact(found[key], LoadFact).open)
@@ -204,7 +212,8 @@ class Decider:
     def _facts(
         self, message: Message, seen: Seen, crossing: Crossing, labels: Labels, known: _Known | None
     ) -> dict[str, Value]:
-        party = known and (known.address or known.domain)
+        domain = known.domain if known and known.domain and known.domain.kind != SHARED else None
+        party = known and (known.address or domain)
         unknown = UNKNOWN if known is None else ""
         facts: dict[str, Value] = {
             "subject": message.subject,
@@ -238,6 +247,7 @@ class Decider:
         seen: Seen,
         message: Message,
         crossing: Crossing,
+        party: Party,
         labels: Labels,
         outcome: Outcome,
         known: _Known | Unknown,
@@ -259,7 +269,7 @@ class Decider:
                 seen.envelope,
                 message.from_.address,
                 crossing.direction,
-                in_customer_thread=bool(thread and thread.customer),
+                is_about_customer=bool(thread and thread.customer) or party.via == "forward",
             ),
             customer=ownership.customer,
             contact=ownership.contact,
@@ -334,7 +344,7 @@ class Decider:
                 return replace(ownership, candidates=(), reason="pool")
             loads = dict(facts.loads) if pool.distribution == "least-load" else {}
             chosen = least_loaded(ownership.candidates, loads, turn)
-            held = self._directory.claim(_claim_of(known.party), chosen, CLAIM_SECONDS)
+            held = self._directory.claim(known.claim, chosen, CLAIM_SECONDS)
         if held is not UNKNOWN and message_id:
             letter = f"letter:{id_digest(f'{facts.party} {message_id}')}"
             held = self._directory.claim(letter, held, LETTER_CLAIM_SECONDS)
@@ -378,8 +388,14 @@ def _surroundings(known: _Known) -> Surroundings:
     )
 
 
-def _claim_of(party: Party) -> str:
-    return f"owner:{party.company or party.address}"
+def _claims_of(party: Party) -> set[str]:
+    return {f"owner:{key}" for key in (party.company, party.address) if key} or {"owner:"}
+
+
+def _claim_of(party: Party, domain: DomainFact | None) -> str:
+    """A domain of several companies agrees on nobody's owner."""
+    is_shared = domain is not None and domain.kind == SHARED
+    return f"owner:{party.address if is_shared else party.company or party.address}"
 
 
 def _references(message: Message) -> list[str]:

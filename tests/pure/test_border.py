@@ -88,12 +88,12 @@ SETTINGS = RecordingSettings(excluded=("hr@brightway.example", "private.example"
     ],
 )
 def test_recording(said: Envelope, direction: Direction, in_thread: bool, recording: Recording) -> None:
-    found = decide_recording(SETTINGS, POLICY, said, "", direction, in_customer_thread=in_thread)
+    found = decide_recording(SETTINGS, POLICY, said, "", direction, is_about_customer=in_thread)
     assert found is recording
 
 
 def test_before_anybody_is_registered_nothing_is_lost() -> None:
-    found = decide_recording(SETTINGS, None, envelope(OUTSIDE, SALES), "", Direction.INBOUND, in_customer_thread=False)
+    found = decide_recording(SETTINGS, None, envelope(OUTSIDE, SALES), "", Direction.INBOUND, is_about_customer=False)
     assert found is Recording.FULL
 
 

@@ -93,10 +93,14 @@ def test_party_kinds() -> None:
     ("writer", "answer_to", "party"),
     [
         # A platform's alias stands for no company, or all its buyers would be one.
-        ("noreply@mail.plaza.example", "buyer-7f@reply.plaza.example", Party("buyer-7f@reply.plaza.example", "")),
-        ("noreply@mail.plaza.example", "bo@acme.example", Party("bo@acme.example", "acme.example")),
-        ("noreply@plaza.example", "bo@gmail.com", Party("bo@gmail.com", "")),
-        ("no-reply@own.example", "bo@acme.example", Party("bo@acme.example", "acme.example")),  # a form on our site
+        (
+            "noreply@mail.plaza.example",
+            "buyer-7f@reply.plaza.example",
+            Party("buyer-7f@reply.plaza.example", "", "robot"),
+        ),
+        ("noreply@mail.plaza.example", "bo@acme.example", Party("bo@acme.example", "acme.example", "robot")),
+        ("noreply@plaza.example", "bo@gmail.com", Party("bo@gmail.com", "", "robot")),
+        ("no-reply@own.example", "bo@acme.example", Party("bo@acme.example", "acme.example", "robot")),  # on our site
         ("noreply@plaza.example", "support@own.example", Party("noreply@plaza.example", "plaza.example")),
         ("noreply@plaza.example", "bounce@plaza.example", Party("noreply@plaza.example", "plaza.example")),
         # A human being may have answers sent elsewhere; he is still who writes.
