@@ -5,8 +5,9 @@ Every query, count, suggestion, search, export and command that shows records or
 `may(...)` into its statement.  What is not the viewer's is not told from what is not there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -57,9 +58,10 @@ ROOT_NAME = "root via CLI"
 class Viewer:
     """Somebody who looks at records or changes them, with the reach of everything he may do.
 
-    `person_id` 0 is nobody registered: whoever runs commands on the host (`root_viewer`).  `teams` are his own and those
-    below it.  `stands_in_for` are absent people whose substitute he is: what is theirs counts as his until they are back.
-    `hidden` are (entity, field) that no answer, filter, sort or search may show him.
+    `person_id` 0 is nobody registered: whoever runs commands on the host (`root_viewer`).  `stands_in_for` are absent people
+    whose substitute he is, also by way of another absent one: what is theirs counts as his until they are back, as far as
+    his own role reaches.  `teams` are his own, theirs and all below, `member_of` the same and all above.  `hidden` are
+    (entity, field) that no answer, filter, sort or search may show him.
     """
 
     person_id: int
@@ -69,6 +71,7 @@ class Viewer:
     team_id: int | None = None
     rights: Rights = field(default_factory=lambda: _NO_RIGHTS)
     teams: frozenset[int] = frozenset()
+    member_of: frozenset[int] = frozenset()
     stands_in_for: frozenset[int] = frozenset()
     hidden: frozenset[tuple[Entity, str]] = frozenset()
 
@@ -102,16 +105,16 @@ def root_viewer() -> Viewer:
     return Viewer(0, "", ROOT_NAME, "administrator", rights=MappingProxyType(everything))
 
 
-def fetch_viewer(session: Session, person_id: int) -> Viewer | None:
-    """Return the person as a viewer; None: unknown, or no longer with the company."""
+def fetch_viewer(session: Session, person_id: int, now: datetime | None = None) -> Viewer | None:
+    """Return the person as a viewer, as of that time; None: unknown, or no longer with the company."""
     person = session.execute(
         select(Person).where(Person.id == person_id, Person.left_at.is_(None))
     ).scalar_one_or_none()
     if person is None:
         return None
-    away = select(Person.id).where(
-        Person.substitute_id == person_id, Person.is_away.is_(True), Person.left_at.is_(None)
-    )
+    absent = absent_behind(session, person_id, now or datetime.now(UTC))
+    teams = {team for team in (person.team_id, *absent.values()) if team is not None}
+    parents = dict(session.execute(select(Team.id, Team.parent_id)).all())
     return Viewer(
         person.id,
         person.email,
@@ -119,8 +122,9 @@ def fetch_viewer(session: Session, person_id: int) -> Viewer | None:
         person.role,
         person.team_id,
         rights=role_rights(session, person.role),
-        teams=teams_below(session, person.team_id),
-        stands_in_for=frozenset(session.scalars(away)),
+        teams=teams_below(parents, teams),
+        member_of=teams_above(parents, teams),
+        stands_in_for=frozenset(absent),
         hidden=role_hidden_fields(session, person.role),
     )
 
@@ -145,13 +149,39 @@ def role_hidden_fields(session: Session, role: str) -> frozenset[tuple[Entity, s
     return frozenset((Entity(entity), name) for entity, name in rows)
 
 
-def teams_below(session: Session, team_id: int | None) -> frozenset[int]:
-    """Return a team and all below it.  There are few: they are read whole.  A circle ends."""
-    if team_id is None:
-        return frozenset()
-    parents = dict(session.execute(select(Team.id, Team.parent_id)).all())
-    found = {team_id}
+def absent_behind(session: Session, person_id: int, now: datetime) -> dict[int, int | None]:
+    """Return whom a person stands in for at that time, with their teams; of a circle nobody twice.
+
+    Who was to be back by now is back, whatever the flag still says.
+    """
+    away = session.execute(
+        select(Person.id, Person.team_id, Person.substitute_id).where(
+            Person.is_away.is_(True),
+            Person.substitute_id.is_not(None),
+            Person.left_at.is_(None),
+            or_(Person.away_until.is_(None), Person.away_until > now),
+        )
+    ).all()
+    found: dict[int, int | None] = {}
+    wanted = {person_id}
+    while more := [row for row in away if row.substitute_id in wanted and row.id not in {*found, person_id}]:
+        found.update((row.id, row.team_id) for row in more)
+        wanted = {row.id for row in more}
+    return found
+
+
+def teams_below(parents: Mapping[int, int | None], teams: Iterable[int]) -> frozenset[int]:
+    """Return teams and all below them; `parents` names the team above each.  A circle ends."""
+    found = set(teams)
     while more := {team for team, parent in parents.items() if parent in found} - found:
+        found |= more
+    return frozenset(found)
+
+
+def teams_above(parents: Mapping[int, int | None], teams: Iterable[int]) -> frozenset[int]:
+    """Return teams and all above them."""
+    found = set(teams)
+    while more := {parent for team in found if (parent := parents.get(team)) is not None} - found:
         found |= more
     return frozenset(found)
 
@@ -176,8 +206,8 @@ def _within(viewer: Viewer, entity: Entity, action: Action, scope_id: SQLColumnE
 
 
 def _scopes(viewer: Viewer, reach: Reach, action: Action) -> Select[int]:
-    pools = select(PoolMember.pool_id).where(PoolMember.person_id == viewer.person_id)
     owners = [viewer.person_id, *sorted(viewer.stands_in_for)]
+    pools = select(PoolMember.pool_id).where(PoolMember.person_id.in_(owners))
     ways: list[ColumnElement[bool]] = [Scope.owner_id.in_(owners), Scope.pool_id.in_(pools)]
     if reach is Reach.TEAM and viewer.teams:
         ways.append(Scope.team_id.in_(sorted(viewer.teams)))
@@ -186,8 +216,8 @@ def _scopes(viewer: Viewer, reach: Reach, action: Action) -> Select[int]:
     if level is None:
         return own
     with_whom: list[ColumnElement[bool]] = [ScopeShare.person_id.in_(owners)]
-    if viewer.team_id is not None:
-        with_whom.append(ScopeShare.team_id == viewer.team_id)
+    if viewer.member_of:
+        with_whom.append(ScopeShare.team_id.in_(sorted(viewer.member_of)))
     shared = select(ScopeShare.scope_id).where(or_(*with_whom), ScopeShare.level.in_(level))
     both = union_all(own, shared).subquery()
     return select(both.c.id)

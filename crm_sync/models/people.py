@@ -62,7 +62,10 @@ class RoleHiddenField(Base):
 
 
 class Person(Base):
-    """A registered person.  `open_conversations` is kept by whoever assigns or closes, in the same transaction."""
+    """A registered person.  `open_conversations` is kept by whoever assigns or closes, in the same transaction.
+
+    `is_away` is in force now; `away_from` and `away_until` say when that begins and ends, as far as somebody said it.
+    """
 
     __tablename__ = "person"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -73,9 +76,12 @@ class Person(Base):
     languages: Mapped[list[str]] = mapped_column(JSON, default=list)
     countries: Mapped[list[str]] = mapped_column(JSON, default=list)
     is_away: Mapped[bool] = mapped_column(default=False)
+    away_from: Mapped[datetime | None]
+    away_until: Mapped[datetime | None]
     substitute_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     open_conversations: Mapped[int] = mapped_column(default=0)
     left_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class PersonLogin(Base):

@@ -57,8 +57,19 @@ def _reaches(
     reach = me.rights.get((entity, action), Reach.NONE)
     if reach in (Reach.ALL, Reach.NONE):
         return reach is Reach.ALL
-    absent = [one for one in people.values() if one.is_away and not one.has_left and one.substitute == me.id]
-    return any(_is_of(one, reach, action, lying, parents) for one in (me, *absent))
+    stands_for = [one for one in people.values() if me in _line_of_substitutes(people, one)]
+    return any(_is_of(one, reach, action, lying, parents) for one in (me, *stands_for))
+
+
+def _line_of_substitutes(people: Mapping[int, Someone], one: Someone) -> list[Someone]:
+    """Return who does an absent person's work: his substitute, and while that one is away too, the substitute's."""
+    found: list[Someone] = []
+    while one.is_away and not one.has_left and one.substitute is not None:
+        one = people[one.substitute]
+        if one in found:
+            break
+        found.append(one)
+    return found
 
 
 def _is_of(one: Someone, reach: Reach, action: Action, lying: Lying, parents: Parents) -> bool:

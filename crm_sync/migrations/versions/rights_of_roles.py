@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles see, edit, delete, export and assign; shares, hidden fields; events of customers; operations that can be undone."""
+"""Roles see, edit, delete, export and assign; shares, hidden fields; absences; events of customers; operations with an undo."""
 
 from itertools import product
 
@@ -89,6 +89,10 @@ def upgrade() -> None:
         batch.drop_constraint(op.f("uq_event_cause_id_step"), type_="unique")
         batch.create_unique_constraint(op.f("uq_event_cause_id_step_subject"), ["cause_id", "step", "subject"])
         batch.create_index(op.f("ix_event_customer_id_id"), ["customer_id", "id"])
+    with op.batch_alter_table("person") as batch:
+        batch.add_column(sa.Column("away_from", sa.DateTime(timezone=True), nullable=True))
+        batch.add_column(sa.Column("away_until", sa.DateTime(timezone=True), nullable=True))
+        batch.add_column(sa.Column("version", _BIG, nullable=False, server_default="1"))
     op.bulk_insert(_role, [{"name": name} for name in _NEW_ROLES])
     op.execute(
         _role_right.update()
@@ -116,6 +120,10 @@ def downgrade() -> None:
         batch.drop_constraint(op.f("fk_event_customer_id_customer"), type_="foreignkey")
         batch.drop_column("customer_id")
         batch.drop_column("subject")
+    with op.batch_alter_table("person") as batch:
+        batch.drop_column("version")
+        batch.drop_column("away_until")
+        batch.drop_column("away_from")
     op.drop_table("operation")
     op.drop_table("scope_share")
     op.drop_table("role_hidden_field")
