@@ -17,6 +17,7 @@ _TURNS = _NAMED + 2
 MIGRATION = 1
 DIRECTORY_CHANGES = 2
 RECORDING = 3
+DUPLICATES = 5
 
 # The server keeps room for max_locks_per_transaction * max_connections locks (6,400 by default), for all programs together.
 _MOST_KEYS = 1000
@@ -26,12 +27,20 @@ _SHARE = text("SELECT pg_advisory_xact_lock_shared(:group, :number)")
 # An array is unnested in its order, and the function is called row by row: sorted keys are locked in that order.
 _HOLD_ALL = text("SELECT pg_advisory_xact_lock(:group, key) FROM unnest(CAST(:numbers AS integer[])) AS key")
 _TRY = text("SELECT pg_try_advisory_lock(:group, :number)")
+_TRY_FOR_TRANSACTION = text("SELECT pg_try_advisory_xact_lock(:group, :number)")
 
 
 def hold_for_transaction(connection: Connection, number: int) -> None:
     """Wait until nobody else holds this number; it is ours until the transaction ends."""
     if _has_locks(connection):
         connection.execute(_HOLD, {"group": _NAMED, "number": number})
+
+
+def try_for_transaction(connection: Connection, number: int) -> bool:
+    """Take this number until the transaction ends; False when somebody else holds it.  On SQLite nobody else writes."""
+    if not _has_locks(connection):
+        return True
+    return bool(connection.execute(_TRY_FOR_TRANSACTION, {"group": _NAMED, "number": number}).scalar_one())
 
 
 def hold_keys(connection: Connection, keys: Collection[str]) -> None:

@@ -18,6 +18,7 @@ from crm_sync.company import apply_company, apply_rules
 from crm_sync.company_file import parse_company, read_toml
 from crm_sync.confirmation import make_confirmer
 from crm_sync.database import Database, WorkerLock, open_database
+from crm_sync.duplicates.finder import DuplicateFinder
 from crm_sync.host_follower import HostFollower, follow_only
 from crm_sync.nightly import make_nightly_learning
 from crm_sync.policy_store import fetch_policy, fetch_rules
@@ -99,6 +100,7 @@ def make_worker(settings: Settings, opened: Database, stop: threading.Event, *, 
         settings=settings.worker,
         stop=stop,
         nightly=make_nightly_learning(settings, opened) if stays else None,
+        finder=DuplicateFinder(opened, lambda: datetime.now(UTC)),
         second_opinions=make_second_opinions(settings.classify, analyst),
     )
 

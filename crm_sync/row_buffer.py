@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from crm_sync.bulk_rows import insert_rows
+from crm_sync.duplicates.changed_records import marks_of
 from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import (
     Activity,
@@ -17,6 +18,7 @@ from crm_sync.models.conversations import (
     MessageAnchor,
 )
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
+from crm_sync.models.duplicates import ChangedRecord
 from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient, MessageText
 
 # What is referred to comes before what refers to it.
@@ -60,7 +62,8 @@ class RowBuffer:
         return row
 
     def flush(self, connection: Connection) -> None:
-        """Write all rows.  Raises IntegrityError."""
+        """Write all rows, and mark whose keys they change.  Raises IntegrityError."""
+        insert_rows(connection, table(ChangedRecord), marks_of(self._rows))
         for name, rows in self._rows.items():
             insert_rows(connection, name, rows)
             rows.clear()

@@ -59,6 +59,13 @@ class Follower(Protocol):
         """Let go of the log."""
 
 
+class Finder(Protocol):
+    """What looks for likely duplicates between batches."""
+
+    def step(self) -> None:
+        """Look at a few records that changed, unless it is too early."""
+
+
 class Nightly(Protocol):
     """What is done once a night, aside."""
 
@@ -86,6 +93,7 @@ class Worker:
         stop: threading.Event,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         nightly: Nightly | None = None,
+        finder: Finder | None = None,
         second_opinions: SecondOpinions | None = None,
     ) -> None:
         self._database = database
@@ -107,6 +115,7 @@ class Worker:
         self._lag_seconds = 0.0
         self._tended_at = 0.0
         self._nightly = nightly
+        self._finder = finder
         self._learned_at = 0.0
         self._second_opinions = second_opinions
 
@@ -153,6 +162,8 @@ class Worker:
             self._project()
             self._report()
             self._learn()
+            if self._finder is not None:
+                self._finder.step()
             self._tended_at = time.monotonic()
         return len(letters) + shunted
 

@@ -28,13 +28,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "record_key",
-        sa.Column("record", sa.String(length=10), nullable=False),
-        sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("record", sa.String(length=10), nullable=False),
         sa.Column("record_id", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("record", "kind", "key", "record_id", name=op.f("pk_record_key")),
+        sa.PrimaryKeyConstraint("key", "kind", "record", "record_id", name=op.f("pk_record_key")),
     )
-    op.create_index(op.f("ix_record_key_record_record_id"), "record_key", ["record", "record_id"], unique=False)
+    op.create_index(op.f("ix_record_key_record_id_record"), "record_key", ["record_id", "record"], unique=False)
     op.create_table(
         "likely_duplicate",
         sa.Column("id", _BIG, nullable=False),
