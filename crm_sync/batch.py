@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from crm_sync.completion import Desk
 from crm_sync.conversations.binding import OPEN
+from crm_sync.customers.reclaim import move_dates_on
 from crm_sync.directory_rows import DirtyKeys, changed_threads
 from crm_sync.lookups import ConversationState, Lookups
 from crm_sync.models.base import Base, table
@@ -119,6 +120,7 @@ class Batch:
             self.dirty.threads |= changed_threads(self.session, self.spread)
         changes = self.dirty.read(self.session)
         # Of people and pools there are few and every batch changes some: they are held no longer than must be.
+        self._write_reclaim_dates()
         self._write_counters()
         self.dirty.write(self.session, changes)
 
@@ -130,6 +132,16 @@ class Batch:
         ]
         if changed:
             self.session.connection().execute(_UPDATE_CONVERSATION, changed)
+
+    def _write_reclaim_dates(self) -> None:
+        """Whoever wrote or was written to falls into the public pool later.  Most mails change nothing by it."""
+        words: dict[int, datetime] = {}
+        for state in self.found.conversations.values():
+            times = [at for at in (state.last_in_at, state.last_out_at) if at is not None]
+            if state.customer_id is not None and times:
+                words[state.customer_id] = max(*times, words.get(state.customer_id, times[0]))
+        known = [customer for key in words if (customer := self.found.customers.get(key)) is not None]
+        move_dates_on(self.session.connection(), known, words)
 
     def _write_counters(self) -> None:
         connection = self.session.connection()

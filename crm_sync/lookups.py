@@ -51,7 +51,16 @@ _CONTACTS = (
 )
 _DOMAINS = select(CustomerDomain.domain, CustomerDomain.customer_id).where(among_keys(CustomerDomain.domain))
 _CUSTOMERS = (
-    select(Customer.id, Customer.public_id, Customer.scope_id, Customer.kind, Customer.grade, Scope.owner_id)
+    select(
+        Customer.id,
+        Customer.public_id,
+        Customer.scope_id,
+        Customer.kind,
+        Customer.grade,
+        Scope.owner_id,
+        Customer.reclaim_days,
+        Customer.reclaim_at,
+    )
     .join(Scope, Scope.id == Customer.scope_id)
     .where(among_keys(Customer.id))
 )
@@ -67,6 +76,8 @@ class CustomerState:
     kind: str
     grade: str | None
     owner_id: int | None
+    reclaim_days: int | None = None
+    reclaim_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

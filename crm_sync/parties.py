@@ -77,6 +77,7 @@ def _make_lead(batch: Batch, letter: Letter, known: Known, owner_id: int | None,
     named = letter.extract.company if letter.extract and is_inbound else None
     name = (named or domain or _display_name(letter, known.party) or known.party)[:300]
     public_id = str(ULID())
+    days = batch.view.reclaim.days(None, "lead", None) if owner_id else None
     key = batch.insert(
         Customer,
         public_id=public_id,
@@ -89,6 +90,8 @@ def _make_lead(batch: Batch, letter: Letter, known: Known, owner_id: int | None,
         source="mail",
         created_at=batch.now,
         version=1,
+        reclaim_days=days,
+        reclaim_at=batch.view.reclaim.date(batch.now, days),
     )
     lead = CustomerState(key, public_id, scope_id, "lead", None, owner_id)
     batch.found.customers[key] = lead

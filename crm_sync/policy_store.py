@@ -2,12 +2,13 @@
 """The company in SQL, read as the snapshot that arrival and completion decide by."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm_sync.customers.reclaim import ReclaimRules
 from crm_sync.models.people import (
     Company,
     OwnDomain,
@@ -33,6 +34,7 @@ class PolicyView:
     emails: dict[int, str]  # person.id -> email
     team_ids: dict[int, int | None]  # person.id -> team.id
     pool_ids: dict[str, int]  # name -> pool.id
+    reclaim: ReclaimRules = field(default_factory=ReclaimRules)  # when customers fall back into which pool
 
     def person_id(self, email: str | None) -> int | None:
         """Return the key of a person by email; None for nobody or somebody who is not registered any more."""
@@ -65,6 +67,7 @@ def fetch_policy(session: Session) -> PolicyView:
         emails=emails,
         team_ids={row.id: row.team_id for row in rows},
         pool_ids={pool.name: pool.id for pool in pools},
+        reclaim=ReclaimRules.fetch(session),
     )
 
 
