@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from crm_sync.admission import InvalidValue, NotAllowed, NotFound, Outdated
 from crm_sync.followups.targets import Target, check_may_write, find_target
 from crm_sync.mail_views import PersonRef
 from crm_sync.models.conversations import Activity, Event
@@ -22,15 +23,10 @@ from crm_sync.models.followups import Note, NoteMention
 from crm_sync.models.people import Person
 from crm_sync.rights import Action, Entity, Reach, Viewer, fetch_viewer, may
 from tradepost.addresses import address_key
-from tradepost.errors import Refusal
 
 LONGEST_NOTE = 20_000
 MOST_MENTIONS = 50
 _MENTION = re.compile(r"(?<![\w@.])@([\w.+-]{1,64}(?:@[\w.-]{1,190})?)")
-
-
-class NoteRefused(Refusal, ValueError):
-    """The note can't be written so, or there is none that the viewer may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class NoteView:
 def add_note(
     session: Session, viewer: Viewer, about: str, text: str, now: datetime, *, is_pinned: bool = False
 ) -> NoteView:
-    """Write a note on `customer:ID`, `conversation:ID` or `mail:ID`.  Raises NoteRefused, TargetUnknown."""
+    """Write a note on `customer:ID`, `conversation:ID` or `mail:ID`.  Raises NotFound, NotAllowed, InvalidValue."""
     target = find_target(session, viewer, about)
     check_may_write(session, viewer, target)
     text = _checked(text)
@@ -90,11 +86,11 @@ def edit_note(
 ) -> NoteView:
     """Change one's own note; to pin it is everybody's who may write there.  `version` is the one that was read.
 
-    Raises NoteRefused.
+    Raises NotFound, NotAllowed, InvalidValue, Outdated.
     """
     note = _lock(session, viewer, note_id)
     if note.version != version:
-        raise NoteRefused(f"note {note_id}: was changed meanwhile (version {note.version}); read it again")
+        raise Outdated(f"note {note_id}: was changed meanwhile (version {note.version}); read it again")
     if text is not None and text != note.text:
         _check_author(viewer, note)
         note.text, note.edited_at = _checked(text), now
@@ -108,7 +104,7 @@ def edit_note(
 
 
 def delete_note(session: Session, viewer: Viewer, note_id: str, now: datetime) -> None:
-    """Take a note away; `restore_note` brings it back.  Raises NoteRefused."""
+    """Take a note away; `restore_note` brings it back.  Raises NotFound, NotAllowed."""
     note = _lock(session, viewer, note_id)
     _check_author(viewer, note)
     note.deleted_at = now
@@ -119,7 +115,7 @@ def delete_note(session: Session, viewer: Viewer, note_id: str, now: datetime) -
 
 
 def restore_note(session: Session, viewer: Viewer, note_id: str, now: datetime) -> NoteView:
-    """Bring a deleted note back.  Raises NoteRefused."""
+    """Bring a deleted note back.  Raises NotFound, NotAllowed."""
     note = _lock(session, viewer, note_id, is_deleted=True)
     _check_author(viewer, note)
     note.deleted_at = None
@@ -135,7 +131,7 @@ def list_notes(
 ) -> tuple[NoteView, ...]:
     """Return the notes on a record: on the first page pinned ones first, then newest first, older than the id `before`.
 
-    Raises TargetUnknown.
+    Raises NotFound.
     """
     place = _at_target(find_target(session, viewer, about))
     notes = select(Note).where(place, Note.deleted_at.is_(None), may(viewer, Entity.NOTE, Action.SEE, Note.scope_id))
@@ -169,11 +165,27 @@ def list_mentions(
 
 
 def mark_mentions_read(session: Session, viewer: Viewer, note_ids: Sequence[str], now: datetime) -> int:
-    """The viewer has read these notes; return for how many that was new."""
-    named = select(Note.id).where(Note.public_id.in_(note_ids))
+    """The viewer has read these notes; return for how many that was new.  Raises NotFound for one that names him not."""
+    mine = (
+        select(Note.public_id, Note.id)
+        .join(NoteMention, NoteMention.note_id == Note.id)
+        .where(
+            NoteMention.person_id == viewer.person_id,
+            Note.public_id.in_(note_ids),
+            Note.deleted_at.is_(None),
+            may(viewer, Entity.NOTE, Action.SEE, Note.scope_id),
+        )
+    )
+    found = dict(session.execute(mine).all())
+    if unknown := sorted(set(note_ids) - found.keys()):
+        raise NotFound(f"note {unknown[0][:60]}: there is none that names {viewer.actor}")
     done = session.execute(
         update(NoteMention)
-        .where(NoteMention.person_id == viewer.person_id, NoteMention.note_id.in_(named), NoteMention.seen_at.is_(None))
+        .where(
+            NoteMention.person_id == viewer.person_id,
+            NoteMention.note_id.in_(found.values()),
+            NoteMention.seen_at.is_(None),
+        )
         .values(seen_at=now)
     )
     return int(getattr(done, "rowcount", 0))
@@ -182,16 +194,16 @@ def mark_mentions_read(session: Session, viewer: Viewer, note_ids: Sequence[str]
 def _checked(text: str) -> str:
     text = text.replace("\x00", "").strip()
     if not text:
-        raise NoteRefused("a note without words says nothing")
+        raise InvalidValue("a note without words says nothing")
     if len(text) > LONGEST_NOTE:
-        raise NoteRefused(f"a note has at most {LONGEST_NOTE} characters, this one {len(text)}")
+        raise InvalidValue(f"a note has at most {LONGEST_NOTE} characters, this one {len(text)}")
     return text
 
 
 def _check_author(viewer: Viewer, note: Note) -> None:
     """What somebody wrote is his to change; of whoever has the right to delete too."""
     if note.author_id != viewer.actor_id and viewer.reach(Entity.NOTE, Action.DELETE) is not Reach.ALL:
-        raise NoteRefused(f"note {note.public_id}: only who wrote it may change it")
+        raise NotAllowed(f"note {note.public_id}: only who wrote it may change it")
 
 
 def _lock(session: Session, viewer: Viewer, note_id: str, *, is_deleted: bool = False) -> Note:
@@ -202,12 +214,12 @@ def _lock(session: Session, viewer: Viewer, note_id: str, *, is_deleted: bool = 
     )
     note = session.scalars(wanted.with_for_update()).one_or_none() if note_id.isalnum() else None
     if note is None:
-        raise NoteRefused(f"note {note_id[:60]}: there is none that {viewer.actor} may change")
+        raise NotFound(f"note {note_id[:60]}: there is none that {viewer.actor} may change")
     return note
 
 
 def _mention(session: Session, note: Note) -> None:
-    """Keep the colleagues that the text names.  Raises NoteRefused for one who may not see the note."""
+    """Keep the colleagues that the text names.  Raises NotAllowed for one who may not see the note."""
     named = list(dict.fromkeys(_MENTION.findall(note.text)))[:MOST_MENTIONS]
     keys = [address_key(name) for name in named if "@" in name]
     short = [name.lower() for name in named if "@" not in name]
@@ -222,7 +234,7 @@ def _mention(session: Session, note: Note) -> None:
         assert colleague is not None
         may_read = select(Scope.id).where(Scope.id == note.scope_id, may(colleague, Entity.NOTE, Action.SEE, Scope.id))
         if session.scalars(may_read).one_or_none() is None:
-            raise NoteRefused(f"@{email} may not see what this note is about; share it first ('tradepost share add')")
+            raise NotAllowed(f"@{email} may not see what this note is about; share it first ('tradepost share add')")
     wanted = {person_id for person_id, _ in people}
     known = set(session.scalars(select(NoteMention.person_id).where(NoteMention.note_id == note.id)))
     gone = known - wanted

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from crm_sync.admission import InvalidValue, NotAllowed, NotFound, Outdated
 from crm_sync.followups.targets import Target, check_may_write, find_target
 from crm_sync.mail_views import PersonRef
 from crm_sync.models.conversations import Activity, Event
@@ -21,14 +22,9 @@ from crm_sync.models.followups import Task
 from crm_sync.models.people import Person
 from crm_sync.rights import Action, Entity, Reach, Viewer, may
 from tradepost.addresses import address_key
-from tradepost.errors import Refusal
 
 STATES = ("open", "done", "dropped")
 LONGEST_TITLE, LONGEST_TEXT = 300, 20_000
-
-
-class TaskRefused(Refusal, ValueError):
-    """The task can't be as wanted, or there is none that the viewer may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +66,14 @@ def add_task(
     due_at: datetime | None = None,
     details: str = "",
 ) -> TaskView:
-    """Plan a task for the viewer, or for `assignee` (an address).  Raises TaskRefused, TargetUnknown."""
+    """Plan a task for the viewer, or for `assignee` (an address).  Raises NotFound, NotAllowed, InvalidValue."""
     person = _find_assignee(session, viewer, assignee)
     if about is not None:
         target = find_target(session, viewer, about)
         check_may_write(session, viewer, target)
     else:
         if viewer.reach(Entity.NOTE, Action.EDIT) is Reach.NONE:
-            raise TaskRefused(f"{viewer.actor} may plan no tasks")
+            raise NotAllowed(f"{viewer.actor} may plan no tasks")
         target = Target(_own_scope(session, person))
     task = Task(
         public_id=str(ULID.from_datetime(now)),
@@ -126,11 +122,11 @@ def edit_task(
 ) -> TaskView:
     """Change what is given of a task; `has_no_due` takes the due time away.  `version` is the one that was read.
 
-    Raises TaskRefused.
+    Raises NotFound, NotAllowed, InvalidValue, Outdated.
     """
     task = _lock(session, viewer, task_id)
     if task.version != version:
-        raise TaskRefused(f"task {task_id}: was changed meanwhile (version {task.version}); read it again")
+        raise Outdated(f"task {task_id}: was changed meanwhile (version {task.version}); read it again")
     if title is not None:
         task.title = _checked_title(title)
     if details is not None:
@@ -150,12 +146,12 @@ def edit_task(
 def close_task(
     session: Session, viewer: Viewer, task_id: str, now: datetime, *, state: str = "done", result: str = ""
 ) -> TaskView:
-    """Say that a task is done, or dropped, and what came of it.  Raises TaskRefused."""
+    """Say that a task is done, or dropped, and what came of it.  Raises NotFound, InvalidValue."""
     if state not in STATES[1:]:
-        raise TaskRefused(f"state {state!r}: a task is closed as done or dropped")
+        raise InvalidValue(f"state {state!r}: a task is closed as done or dropped")
     task = _lock(session, viewer, task_id)
     if task.state != "open":
-        raise TaskRefused(f"task {task_id}: is {task.state} already")
+        raise InvalidValue(f"task {task_id}: is {task.state} already")
     task.state, task.result = state, _checked_text(result)
     task.closed_at, task.closed_by = now, viewer.actor_id
     task.version += 1
@@ -165,10 +161,10 @@ def close_task(
 
 
 def reopen_task(session: Session, viewer: Viewer, task_id: str, now: datetime) -> TaskView:
-    """Take back that a task was closed.  Raises TaskRefused."""
+    """Take back that a task was closed.  Raises NotFound, InvalidValue."""
     task = _lock(session, viewer, task_id)
     if task.state == "open":
-        raise TaskRefused(f"task {task_id}: is open")
+        raise InvalidValue(f"task {task_id}: is open")
     task.state, task.closed_at, task.closed_by = "open", None, None
     task.version += 1
     _tell(session, viewer, task, "task-reopened", now)
@@ -199,10 +195,10 @@ def list_tasks(
 ) -> tuple[TaskView, ...]:
     """Return tasks, the next due first, after a place; of one record, or of one person (`assignee`).
 
-    Raises TargetUnknown, TaskRefused.
+    Raises NotFound, InvalidValue.
     """
     if state not in STATES:
-        raise TaskRefused(f"state {state!r}: there are {', '.join(STATES)}")
+        raise InvalidValue(f"state {state!r}: there are {', '.join(STATES)}")
     tasks = select(Task).where(Task.state == state, _is_seen(viewer, Action.SEE))
     if about is not None:
         target = find_target(session, viewer, about)
@@ -239,20 +235,20 @@ def _lock(session: Session, viewer: Viewer, task_id: str) -> Task:
     wanted = select(Task).where(Task.public_id == task_id[:26], _is_seen(viewer, Action.EDIT)).with_for_update()
     task = session.scalars(wanted).one_or_none() if task_id.isalnum() else None
     if task is None:
-        raise TaskRefused(f"task {task_id[:60]}: there is none that {viewer.actor} may change")
+        raise NotFound(f"task {task_id[:60]}: there is none that {viewer.actor} may change")
     return task
 
 
 def _find_assignee(session: Session, viewer: Viewer, address: str | None) -> Person:
     if address is None and viewer.actor_id is None:
-        raise TaskRefused("say who has to do it: --to ADDRESS")
+        raise InvalidValue("say who has to do it: --to ADDRESS")
     wanted = select(Person).where(Person.left_at.is_(None))
     if address is None:
         return session.scalars(wanted.where(Person.id == viewer.person_id)).one()
     key = address_key(address) if address.isprintable() else ""
     person = session.scalars(wanted.where(Person.email == key)).one_or_none()
     if person is None:
-        raise TaskRefused(f"{address[:60]!r}: is no registered person")
+        raise InvalidValue(f"{address[:60]!r}: is no registered person")
     return person
 
 
@@ -272,16 +268,16 @@ def _move_own_scope(session: Session, task: Task, person: Person) -> None:
 def _checked_title(title: str) -> str:
     title = " ".join(title.replace("\x00", "").split())
     if not title:
-        raise TaskRefused("a task needs a title")
+        raise InvalidValue("a task needs a title")
     if len(title) > LONGEST_TITLE:
-        raise TaskRefused(f"a title has at most {LONGEST_TITLE} characters, this one {len(title)}")
+        raise InvalidValue(f"a title has at most {LONGEST_TITLE} characters, this one {len(title)}")
     return title
 
 
 def _checked_text(text: str) -> str:
     text = text.replace("\x00", "").strip()
     if len(text) > LONGEST_TEXT:
-        raise TaskRefused(f"a text has at most {LONGEST_TEXT} characters, this one {len(text)}")
+        raise InvalidValue(f"a text has at most {LONGEST_TEXT} characters, this one {len(text)}")
     return text
 
 

@@ -12,7 +12,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from crm_sync.followups.targets import Target, TargetUnknown, find_target
+from crm_sync.admission import InvalidValue
+from crm_sync.followups.targets import Target, find_target
 from crm_sync.mail_views import PersonRef
 from crm_sync.models.conversations import Activity
 from crm_sync.models.customers import Scope
@@ -70,12 +71,12 @@ def fetch_timeline(
 ) -> tuple[TimelineItem, ...]:
     """Return a page of a customer's timeline (`customer` is the public id), older than the place `before`.
 
-    `kinds` empty: all.  What the viewer may not see of it is left out.  Raises TargetUnknown.
+    `kinds` empty: all.  What the viewer may not see of it is left out.  Raises NotFound, InvalidValue.
     """
     target = find_target(session, viewer, f"customer:{customer}")
     unknown = set(kinds) - set(KINDS)
     if unknown:
-        raise TargetUnknown(f"{', '.join(sorted(unknown))[:60]}: no kind of item; there are {', '.join(KINDS)}")
+        raise InvalidValue(f"{', '.join(sorted(unknown))[:60]}: no kind of item; there are {', '.join(KINDS)}")
     page = _page(session, viewer, target, kinds, before, min(limit, LONGEST_PAGE))
     items: dict[int, TimelineItem] = {}
     by_kind: defaultdict[str, list[_Found]] = defaultdict(list)

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from crm_sync.admission import InvalidValue, NotAllowed, NotFound, Outdated
 from crm_sync.followups.targets import check_may_write, find_target
 from crm_sync.mail_views import PersonRef
 from crm_sync.models.conversations import Activity, Event
@@ -17,7 +18,6 @@ from crm_sync.models.followups import Touch
 from crm_sync.models.people import Person
 from crm_sync.rights import Action, Entity, Reach, Viewer, may
 from tradepost.addresses import address_key
-from tradepost.errors import Refusal
 
 KINDS = ("call", "meeting", "visit", "chat", "social", "fair", "parcel", "other")
 DIRECTIONS = ("in", "out", "")
@@ -25,10 +25,6 @@ LONGEST_TEXT, LONGEST_CHANNEL = 20_000, 60
 _MOST_MINUTES = 7 * 24 * 60
 # A clock may be wrong by that much; what is to come is a task.
 _FUTURE = timedelta(minutes=10)
-
-
-class TouchRefused(Refusal, ValueError):
-    """The touch can't be entered so, or there is none that the viewer may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +62,12 @@ class TouchEntry:
 def add_touch(session: Session, viewer: Viewer, about: str, entry: TouchEntry, now: datetime) -> TouchView:
     """Enter a touch with a customer (`customer:ID`, or a conversation or mail of his).
 
-    Raises TouchRefused, TargetUnknown.
+    Raises NotFound, NotAllowed, InvalidValue.
     """
     target = find_target(session, viewer, about)
     check_may_write(session, viewer, target)
     if target.customer_id is None:
-        raise TouchRefused(f"{about}: belongs to no customer yet; a touch is with a customer")
+        raise InvalidValue(f"{about}: belongs to no customer yet; a touch is with a customer")
     _check(entry, now)
     touch = Touch(
         public_id=str(ULID.from_datetime(now)),
@@ -94,10 +90,13 @@ def add_touch(session: Session, viewer: Viewer, about: str, entry: TouchEntry, n
 def edit_touch(
     session: Session, viewer: Viewer, touch_id: str, entry: TouchEntry, now: datetime, *, version: int
 ) -> TouchView:
-    """Enter a touch anew in place of what was entered.  `version` is the one that was read.  Raises TouchRefused."""
+    """Enter a touch anew in place of what was entered.  `version` is the one that was read.
+
+    Raises NotFound, NotAllowed, InvalidValue, Outdated.
+    """
     touch = _lock(session, viewer, touch_id)
     if touch.version != version:
-        raise TouchRefused(f"touch {touch_id}: was changed meanwhile (version {touch.version}); read it again")
+        raise Outdated(f"touch {touch_id}: was changed meanwhile (version {touch.version}); read it again")
     _check(entry, now)
     session.execute(delete(Activity).where(Activity.customer_id == touch.customer_id, Activity.touch_id == touch.id))
     for name, value in _columns(entry).items():
@@ -112,7 +111,7 @@ def edit_touch(
 
 
 def delete_touch(session: Session, viewer: Viewer, touch_id: str, now: datetime) -> None:
-    """Take a touch away; `restore_touch` brings it back.  Raises TouchRefused."""
+    """Take a touch away; `restore_touch` brings it back.  Raises NotFound, NotAllowed."""
     touch = _lock(session, viewer, touch_id)
     touch.deleted_at = now
     touch.version += 1
@@ -122,7 +121,7 @@ def delete_touch(session: Session, viewer: Viewer, touch_id: str, now: datetime)
 
 
 def restore_touch(session: Session, viewer: Viewer, touch_id: str, now: datetime) -> TouchView:
-    """Bring a deleted touch back.  Raises TouchRefused."""
+    """Bring a deleted touch back.  Raises NotFound, NotAllowed."""
     touch = _lock(session, viewer, touch_id, is_deleted=True)
     touch.deleted_at = None
     touch.version += 1
@@ -148,19 +147,19 @@ def fetch_touch(session: Session, viewer: Viewer, touch_id: str) -> TouchView | 
 
 def _check(entry: TouchEntry, now: datetime) -> None:
     if entry.kind not in KINDS:
-        raise TouchRefused(f"kind {entry.kind[:40]!r}: there are {', '.join(KINDS)}")
+        raise InvalidValue(f"kind {entry.kind[:40]!r}: there are {', '.join(KINDS)}")
     if entry.direction not in DIRECTIONS:
-        raise TouchRefused(f"direction {entry.direction[:40]!r}: say in, out, or nothing")
+        raise InvalidValue(f"direction {entry.direction[:40]!r}: say in, out, or nothing")
     if entry.at > now + _FUTURE:
-        raise TouchRefused("that is still to come: plan a task instead ('tradepost task add')")
+        raise InvalidValue("that is still to come: plan a task instead ('tradepost task add')")
     if not entry.summary.strip():
-        raise TouchRefused("say in a few words what it was about")
+        raise InvalidValue("say in a few words what it was about")
     if max(len(entry.summary), len(entry.next_plan)) > LONGEST_TEXT:
-        raise TouchRefused(f"a text has at most {LONGEST_TEXT} characters")
+        raise InvalidValue(f"a text has at most {LONGEST_TEXT} characters")
     if len(entry.channel) > LONGEST_CHANNEL:
-        raise TouchRefused(f"a channel has at most {LONGEST_CHANNEL} characters")
+        raise InvalidValue(f"a channel has at most {LONGEST_CHANNEL} characters")
     if entry.minutes is not None and not 0 <= entry.minutes <= _MOST_MINUTES:
-        raise TouchRefused(f"minutes {entry.minutes}: say 0 to {_MOST_MINUTES}")
+        raise InvalidValue(f"minutes {entry.minutes}: say 0 to {_MOST_MINUTES}")
 
 
 def _columns(entry: TouchEntry) -> dict[str, object]:
@@ -185,7 +184,7 @@ def _find_contact(session: Session, customer_id: int, address: str | None) -> in
         .where(ContactAddress.address_key == key, Contact.customer_id == customer_id)
     ).one_or_none()
     if found is None:
-        raise TouchRefused(f"{address[:60]!r}: is no contact of this customer")
+        raise InvalidValue(f"{address[:60]!r}: is no contact of this customer")
     return found
 
 
@@ -198,9 +197,9 @@ def _lock(session: Session, viewer: Viewer, touch_id: str, *, is_deleted: bool =
     )
     touch = session.scalars(wanted.with_for_update()).one_or_none() if touch_id.isalnum() else None
     if touch is None:
-        raise TouchRefused(f"touch {touch_id[:60]}: there is none that {viewer.actor} may change")
+        raise NotFound(f"touch {touch_id[:60]}: there is none that {viewer.actor} may change")
     if touch.author_id != viewer.actor_id and viewer.reach(Entity.NOTE, Action.DELETE) is not Reach.ALL:
-        raise TouchRefused(f"touch {touch_id}: only who entered it may change it")
+        raise NotAllowed(f"touch {touch_id}: only who entered it may change it")
     return touch
 
 
