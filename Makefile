@@ -12,7 +12,7 @@ MADE = .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .
 	bench/results $$(find . -name __pycache__ -type d -prune)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench bench-classifiers model clean
+.PHONY: help demo test check soak bench bench-classifiers simulate model clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
@@ -55,6 +55,9 @@ bench: .cache/bench.stamp  ## Measure everything into bench/results (QUICK=1 in 
 
 bench-classifiers: .cache/test.stamp  ## Measure how right and how fast the classifiers are (CORPUS=FOLDER: on collections of mail too)
 	@CORPUS='$(CORPUS)' $(BIN)/python -m bench classifiers $(if $(CARD),--card '$(CARD)')
+
+simulate: .cache/test.stamp  ## Record two years of an export company and judge the links (SEED=n SIZE=small|full)
+	@$(BIN)/python -m bench simulate --seed '$(or $(SEED),1)' --size '$(or $(SIZE),small)' $(if $(DATABASE),--database '$(DATABASE)')
 
 model: .cache/test.stamp  ## Train the models and the second opinion from classifiers/training
 	$(BIN)/python -m classifiers.training.train

@@ -34,6 +34,7 @@ from bench.headline import judge, make_headline
 from bench.machine import describe_machine
 from bench.memory import greatest, measure_memory, show_memory
 from bench.rules import measure_rules, show_rules
+from bench.simulation.command import main as simulate
 from bench.throughput import measure_throughput, show_throughput
 from bench.worker import measure_worker, show_worker, slowdown
 
@@ -154,6 +155,8 @@ def show_headline(headline: Mapping[str, float | None], console: Console) -> Non
 
 def main() -> int:
     """Run all parts, or those named on the command line; return the exit status."""
+    if sys.argv[1:2] == ["simulate"]:  # judges, where the others measure: no part of `all`
+        return simulate(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument(

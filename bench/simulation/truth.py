@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is true of each mail, and what of it could be known when it came.
+
+**Whose** it is.  A mail carries evidence: addresses, domains that belong to one company alone, phones, person and company as
+signed, the thread it continues.  Evidence that was seen with a party before leads to where it was seen; so one party may come to
+have several *cores*, where nothing led from one to the other (another domain without a signature, a new colleague at a shared
+domain).  A core is what must hang together.  Evidence that joins two cores later makes either right: merging customers is a
+suggestion for a human being.
+
+**Which thread** it belongs to.  A mail leads to earlier ones by ids or by Thread-Index; it can be known to belong there when its
+writer (or whom we write to) took part, is of a company that did, or is of the party by other evidence.  What hangs together by
+such links, whenever they came, is a *core* of the thread and must hang together; the rest of the thread may.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Hashable
+from typing import TypeVar, cast
+
+from bench.simulation.mails import Mail
+from bench.simulation.world import Kind, World
+from tradepost.addresses import address_key, company_domain
+from tradepost.verdict import Direction
+
+T = TypeVar("T", bound=Hashable)
+Core = tuple[int, int]  # (party, its core)
+
+
+class Truth:
+    """Takes the mails in order of arrival."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.mails = 0
+        self.threads = array("q")
+        self.parents = array("q")  # of the union of mails into cores of threads
+        self.cores: list[tuple[Core, ...]] = []  # whose it may be, interned
+        self.situations: list[tuple[str, ...]] = []  # interned
+        self.unknowable = set[int]()  # begins a core of a party or thread that has another: nothing told
+        self.needs_no_party = set[int]()
+        self._interned: dict[Hashable, Hashable] = {}
+        self._core_of: dict[tuple[int, str], int] = {}
+        self._cores: dict[int, int] = defaultdict(int)  # of a party, how many
+        self._took_part: dict[int, set[str]] = defaultdict(set)
+
+    def add(self, mail: Mail) -> None:
+        """Remember the truth about the next mail."""
+        assert mail.number == self.mails
+        self.mails += 1
+        self.threads.append(mail.thread)
+        self.parents.append(mail.number)
+        self.situations.append(self._intern(mail.situations))
+        outside = self._outside(mail)
+        known = self._seen(mail)
+        is_open = known or bool(outside & self._took_part[mail.thread]) or mail.direction is Direction.INTERNAL
+        links = [link.number for link in mail.links if link.number >= 0] if is_open else []
+        for link in links:
+            self._join(mail.number, link)
+        is_first = not self._took_part[mail.thread]
+        if not links and not is_first:
+            self.unknowable.add(mail.number)
+        self._took_part[mail.thread] |= outside
+        self.cores.append(self._intern(self._settle(mail, is_first or bool(links))))
+        if mail.situations == ("bounce",):
+            self.needs_no_party.add(mail.number)
+
+    def _outside(self, mail: Mail) -> set[str]:
+        boxes = (mail.sender,) if mail.direction is Direction.INBOUND else ()
+        keys = {address_key(box[1]) for box in (*boxes, *mail.to, *mail.cc) if not box[1].endswith(".example")}
+        if mail.reply_to:
+            keys.add(address_key(mail.reply_to))
+        # At a shared domain and at free-mail providers a neighbour took no part.
+        companies = {company_domain(key) for key in keys} - self._world.maker.shared_domains - {""}
+        return keys | {f"@{company}" for company in companies}
+
+    def _seen(self, mail: Mail) -> bool:
+        """Is the mail's party known by something beside the thread?"""
+        return any((party, key) in self._core_of for party, key in mail.evidence)
+
+    def _settle(self, mail: Mail, is_linked: bool) -> tuple[Core, ...]:
+        """Return the cores this mail may hang on."""
+        right: list[Core] = []
+        for party in mail.parties:
+            keys = [key for owner, key in mail.evidence if owner == party]
+            if is_linked:
+                keys.append(f"c:{mail.thread}")
+            touched = {self._core_of[party, key] for key in keys if (party, key) in self._core_of}
+            if not touched:
+                if party != mail.parties[0] and keys in ([], [f"c:{mail.thread}"]):
+                    continue
+                if self._cores[party]:
+                    self.unknowable.add(mail.number)
+                touched = {self._cores[party]}
+                self._cores[party] += 1
+            for key in keys:
+                self._core_of.setdefault((party, key), min(touched))
+            right += [(party, core) for core in sorted(touched)]
+        return tuple(right)
+
+    def kind(self, party: int) -> Kind:
+        """Return what a party is to us."""
+        return self._world.maker.parties[party].kind
+
+    def core(self, number: int) -> int:
+        """Return the core of the thread that a mail belongs to."""
+        while self.parents[number] != number:
+            self.parents[number] = self.parents[self.parents[number]]
+            number = self.parents[number]
+        return number
+
+    def _join(self, one: int, other: int) -> None:
+        one, other = self.core(one), self.core(other)
+        self.parents[max(one, other)] = min(one, other)
+
+    def _intern(self, value: T) -> T:
+        return cast(T, self._interned.setdefault(value, value))
