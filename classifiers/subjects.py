@@ -2,12 +2,9 @@
 """What mail programs write before a subject that is answered or passed on: "Re:", "AW:", "回复：", "Fwd:"."""
 
 from classifiers.tables import linear
+from tradepost.subjects import MOST_PREFIXES, PREFIX
 
-_PREFIX = linear(
-    r"(?i)^\s*(?:re|aw|sv|vs|vb|antw|doorst|res|enc|rif|r|i|odp|pd|ynt|ilt|ref|rv|trs|bls|balas|tr|wg|fwd?|fw|απ|πρθ|ответ|отв|на|"
-    r"回复|回覆|答复|答覆|转发|轉寄|转寄|返信|転送|답장|회신|رد|پاسخ)\s*(?:\[\d+\])?\s*[:：]"
-)
-_MOST = 8
+_PREFIX = linear(PREFIX)
 
 
 def has_reply_prefix(subject: str) -> bool:
@@ -18,7 +15,7 @@ def has_reply_prefix(subject: str) -> bool:
 def end_of_prefixes(subject: str) -> int:
     """Return where the subject proper begins, behind any number of prefixes."""
     start = 0
-    for _ in range(_MOST):
+    for _ in range(MOST_PREFIXES):
         prefix = _PREFIX.search(subject[start:])
         if prefix is None:
             break

@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from crm_sync.completion import Desk
 from crm_sync.conversations.binding import OPEN
+from crm_sync.conversations.likeness import Opened, suggest_alike
+from crm_sync.conversations.shares import share_with_assignees
 from crm_sync.customers.reclaim import move_dates_on
 from crm_sync.directory_rows import DirtyKeys, changed_threads
 from crm_sync.lookups import ConversationState, Lookups
 from crm_sync.models.base import Base, table
-from crm_sync.models.conversations import Conversation, Event
+from crm_sync.models.conversations import Conversation, ConversationParticipant, Event
 from crm_sync.models.people import Person, Pool
 from crm_sync.new_keys import NewKeys
 from crm_sync.policy_store import PolicyView
@@ -30,11 +32,30 @@ _COUNT_LOAD = (
 )
 _COUNT_TURNS = update(_POOL).where(_POOL.c.id == bindparam("key")).values(turn=_POOL.c.turn + bindparam("change"))
 # What recording changes of a conversation.
-_CHANGEABLE = ("scope_id", "customer_id", "assignee_id", "status", "last_in_at", "last_out_at")
+_CHANGEABLE = (
+    "scope_id",
+    "customer_id",
+    "assignee_id",
+    "status",
+    "last_in_at",
+    "last_out_at",
+    "unanswered_since",
+    "snoozed_until",
+)
 _UPDATE_CONVERSATION = (
     update(_CONVERSATION)
     .where(_CONVERSATION.c.id == bindparam("key"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGEABLE} | {"version": _CONVERSATION.c.version + 1})
+)
+
+_PARTICIPANT = table(ConversationParticipant)
+_UPDATE_PARTICIPANT = (
+    update(_PARTICIPANT)
+    .where(
+        _PARTICIPANT.c.conversation_id == bindparam("conversation"),
+        _PARTICIPANT.c.address_key == bindparam("address"),
+    )
+    .values(is_named_only=False)
 )
 
 
@@ -50,6 +71,9 @@ class Batch:
     rows: RowBuffer = field(default_factory=RowBuffer)
     dirty: DirtyKeys = field(default_factory=DirtyKeys)
     spread: set[int] = field(default_factory=set)  # conversations of which every id must be told anew
+    shared: set[int] = field(default_factory=set)  # conversations whose assignee may need a share, or need it no more
+    acting: set[tuple[int, str]] = field(default_factory=set)  # (conversation, who was only named there before)
+    alike: dict[int, Opened] = field(default_factory=dict)  # conversations opened, by key
     # Conversations that were opened and not written yet, by key: what happens to them until then changes their row.
     _opened: dict[int, dict[str, Any]] = field(default_factory=dict)
     _loads: dict[int, int] | None = None
@@ -116,8 +140,15 @@ class Batch:
         """Write everything collected, the directory's changes last: their values are read from what stands then."""
         self.flush()
         self._write_conversations()
+        if self.acting:
+            self._write_acting()
+        if self.alike:
+            suggest_alike(self.session, self.alike, self.now)
+        if self.shared:
+            share_with_assignees(self.session, self.shared, self.now)
         if self.spread:
             self.dirty.threads |= changed_threads(self.session, self.spread)
+        self.dirty.index_customers(self.session)
         changes = self.dirty.read(self.session)
         # Of people and pools there are few and every batch changes some: they are held no longer than must be.
         self._write_reclaim_dates()
@@ -142,6 +173,10 @@ class Batch:
                 words[state.customer_id] = max(*times, words.get(state.customer_id, times[0]))
         known = [customer for key in words if (customer := self.found.customers.get(key)) is not None]
         move_dates_on(self.session.connection(), known, words)
+
+    def _write_acting(self) -> None:
+        rows = [{"conversation": conversation, "address": address} for conversation, address in sorted(self.acting)]
+        self.session.connection().execute(_UPDATE_PARTICIPANT, rows)
 
     def _write_counters(self) -> None:
         connection = self.session.connection()

@@ -8,7 +8,9 @@ from ulid import ULID
 
 from crm_sync.batch import Batch, counted_for
 from crm_sync.completion import Known
-from crm_sync.conversations.binding import CLOSED, OPEN, give_customer
+from crm_sync.conversations.binding import CLOSED, OPEN, WAITING
+from crm_sync.conversations.likeness import Opened, likeness_key
+from crm_sync.conversations.merging import give_customer
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState
 from crm_sync.models.conversations import (
@@ -47,6 +49,7 @@ def join_conversation(
         batch.flush()  # its messages, and the customer, may lie in this very batch
         give_customer(batch.session, state, counterpart.customer.id, counterpart.customer.scope_id)
         batch.spread.add(state.id)
+        batch.shared.add(state.id)
     _assign(batch, letter, decision, state, assignee_id, is_new=bound is None)
     _note_difference(batch, letter, state)
     _stamp(batch, letter, state)
@@ -87,7 +90,7 @@ def _open(
     )
     customer = counterpart.customer
     if customer is not None:
-        scope_id = customer.scope_id
+        scope_id, holder = customer.scope_id, customer.owner_id
     else:
         holder = assignee_id or batch.view.person_id(verdict.operator)
         scope_id = batch.insert(
@@ -100,6 +103,8 @@ def _open(
     public_id = str(ULID())
     status = OPEN if is_work else CLOSED
     assert letter.message is not None
+    known = decision.known
+    alike = likeness_key(letter.message.subject, known.company or known.party) if is_work else ""
     key = batch.insert(
         Conversation,
         public_id=public_id,
@@ -111,8 +116,15 @@ def _open(
         opened_at=letter.arrival.arrived_at,
         last_in_at=None,
         last_out_at=None,
+        unanswered_since=None,
+        snoozed_until=None,
+        likeness_key=alike,
         version=1,
     )
+    if alike:
+        batch.alike[key] = Opened(alike, letter.arrival.arrived_at)
+    if assignee_id is not None and holder != assignee_id:
+        batch.shared.add(key)
     state = ConversationState(key, public_id, scope_id, customer.id if customer else None, assignee_id, status)
     batch.found.conversations[key] = state
     batch.note(letter.arrival.entry_id, "opened", state)
@@ -133,6 +145,7 @@ def _assign(
     if not is_new:
         state.assignee_id, state.is_changed = assignee_id, True
         batch.spread.add(state.id)
+        batch.shared.add(state.id)
     reason = decision.reason if assignee_id == decision.owner_id else "company-domain"
     batch.note(letter.arrival.entry_id, "assigned", state, person=batch.view.emails.get(assignee_id), reason=reason)
 
@@ -148,21 +161,42 @@ def _note_difference(batch: Batch, letter: Letter, state: ConversationState) -> 
 
 
 def _stamp(batch: Batch, letter: Letter, state: ConversationState) -> None:
-    """Move the clocks and reopen.  Automatic mail does neither: it is no answer of a human being (trap 7)."""
+    """Move the clocks and the status.  Automatic mail does neither: it is no answer of a human being (trap 7)."""
     if letter.labels.is_automatic:
         return
-    at = letter.arrival.arrived_at
     direction = letter.arrival.verdict.direction
     if direction is Direction.INBOUND:
-        state.last_in_at = _later(state.last_in_at, at)
-        if state.status == CLOSED and letter.labels.category not in _IDLE_CATEGORIES:
-            state.status = OPEN
-            batch.note(letter.arrival.entry_id, "reopened", state)
+        _stamp_theirs(batch, letter, state)
     elif direction is Direction.OUTBOUND:
-        if state.last_in_at is not None and (state.last_out_at is None or state.last_out_at < state.last_in_at):
-            batch.note(letter.arrival.entry_id, "answered", state, person=letter.arrival.verdict.operator)
-        state.last_out_at = _later(state.last_out_at, at)
+        _stamp_ours(batch, letter, state)
     state.is_changed = True
+
+
+def _stamp_theirs(batch: Batch, letter: Letter, state: ConversationState) -> None:
+    at = letter.arrival.arrived_at
+    state.last_in_at = _later(state.last_in_at, at)
+    # Mail may be recorded in any order: what was answered already by the time it is recorded is no news.
+    if letter.labels.category in _IDLE_CATEGORIES or (state.last_out_at is not None and at <= state.last_out_at):
+        return
+    state.unanswered_since = min(state.unanswered_since or at, at)
+    if state.snoozed_until is not None:
+        state.snoozed_until = None
+        batch.note(letter.arrival.entry_id, "woken", state)
+    if state.status != OPEN:
+        before, state.status = state.status, OPEN
+        batch.note(letter.arrival.entry_id, "reopened", state, before=before)
+
+
+def _stamp_ours(batch: Batch, letter: Letter, state: ConversationState) -> None:
+    at = letter.arrival.arrived_at
+    if state.last_in_at is not None and (state.last_out_at is None or state.last_out_at < state.last_in_at):
+        batch.note(letter.arrival.entry_id, "answered", state, person=letter.arrival.verdict.operator)
+    state.last_out_at = _later(state.last_out_at, at)
+    is_last_word = state.last_in_at is None or state.last_in_at <= at
+    if state.unanswered_since is not None and state.unanswered_since <= at:
+        state.unanswered_since = None if is_last_word else state.last_in_at
+    if state.status == OPEN and is_last_word:
+        state.status = WAITING
 
 
 def _later(known: datetime | None, at: datetime) -> datetime:
@@ -170,18 +204,33 @@ def _later(known: datetime | None, at: datetime) -> datetime:
 
 
 def _add_participants(batch: Batch, letter: Letter, decision: Decision, state: ConversationState) -> None:
+    """Note who took part: who wrote, and to whom we wrote; whom somebody outside named stands apart from them."""
+    if letter.labels.is_automatic and state.participants:
+        return  # a mail server that gives something back has no part in it
     policy = batch.view.policy
-    new = set(outsiders(policy, letter.arrival.envelope, letter.message))
-    if letter.arrival.verdict.direction is Direction.INBOUND:
-        for address in (find_writer(letter.arrival.envelope, letter.message), decision.known.party):
-            if "@" in address and not policy.is_own(address):
-                new.add(address)
-    new -= state.participants
+    direction = letter.arrival.verdict.direction
+    named = set(outsiders(policy, letter.arrival.envelope, letter.message))
+    acting = set[str]()
+    if direction is Direction.OUTBOUND:
+        acting = named
+    else:
+        writers = [decision.known.party]
+        if direction is Direction.INBOUND:
+            writers.append(find_writer(letter.arrival.envelope, letter.message))
+        acting.update(address for address in writers if "@" in address and not policy.is_own(address))
+    new = (named | acting) - state.participants
     for address in sorted(new):
-        batch.rows.add(ConversationParticipant, conversation_id=state.id, address_key=address)
+        batch.rows.add(
+            ConversationParticipant,
+            conversation_id=state.id,
+            address_key=address,
+            is_named_only=address not in acting,
+        )
+    batch.acting.update((state.id, address) for address in acting - state.active - new)
     if new and state.participants:
         batch.spread.add(state.id)
     state.participants |= new
+    state.active |= acting
 
 
 def add_pools(batch: Batch, decision: Decision, state: ConversationState) -> None:
@@ -195,7 +244,7 @@ def add_pools(batch: Batch, decision: Decision, state: ConversationState) -> Non
 
 def _add_anchors(batch: Batch, letter: Letter, state: ConversationState) -> None:
     # Sorted, so that two workers lock the same ids in the same order.
-    for digest in sorted({letter.own_digest, *letter.reference_digests} - {""}):
+    for digest in sorted(letter.ids.anchors):
         hits = batch.found.anchors[digest]
         if state.id not in hits:
             batch.rows.add(MessageAnchor, id_digest=digest, conversation_id=state.id)

@@ -2,20 +2,18 @@
 """One journal entry, read: parsed, keyed, taken apart, its bytes on their way to the blob store.  Needs no database."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from crm_sync.blobs import BlobStore
 from crm_sync.content_key import content_key
+from crm_sync.conversations.letter_ids import LetterIds, read_letter_ids
 from crm_sync.sources import ReadEntry
 from crm_sync.storable import storable_arrival, storable_message, storable_part
 from tradepost.analysis import Analyst, Extract, SecondOpinion
 from tradepost.arrival import Arrival
-from tradepost.directory import id_digest
 from tradepost.message import Message, Part
 from tradepost.verdict import Direction, Labels, Recording
 
-# A mail that refers to more ids than this is no conversation; the newest ones bind.
-REFERENCES_KEPT = 50
 LABEL_FIELDS = ("category", "priority", "language", "country")
 
 ReadMessage = Callable[[bytes], Message]
@@ -42,8 +40,7 @@ class Letter:
     category_before: str | None = None  # the second opinion
     message: Message | None = None  # without payloads and HTML
     content_key: str = ""
-    own_digest: str = ""  # of the Message-ID, "" when missing
-    reference_digests: tuple[str, ...] = ()  # newest first
+    ids: LetterIds = field(default_factory=LetterIds)
     extract: Extract | None = None
     raw_sha256: str | None = None
     attachments: tuple[Attachment, ...] = ()
@@ -68,8 +65,6 @@ def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: Bl
         second = ask_again(message, labels, arrival.envelope.sender)
     if second is not None:
         labels = replace(labels, category=second.decided, confidence=second.decided_confidence)
-    references = [id_digest(ref) for ref in (*as_sent.in_reply_to, *reversed(as_sent.references)) if ref]
-    own = id_digest(as_sent.message_id) if as_sent.message_id else ""
     return Letter(
         arrival=arrival,
         labels=labels,
@@ -78,8 +73,7 @@ def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: Bl
         category_before=category_before,
         message=replace(message, html="", parts=(), attachments=()),
         content_key=content_key(as_sent),
-        own_digest=own,
-        reference_digests=tuple(digest for digest in dict.fromkeys(references) if digest != own)[:REFERENCES_KEPT],
+        ids=read_letter_ids(as_sent),
         extract=analyst.extract(message, labels),
         raw_sha256=raw_sha256,
         attachments=attachments,

@@ -33,14 +33,18 @@ _CONVERSATIONS = (
         Conversation.status,
         Conversation.last_in_at,
         Conversation.last_out_at,
+        Conversation.unanswered_since,
+        Conversation.snoozed_until,
     )
     .where(among_keys(Conversation.id), Conversation.merged_into.is_(None))
     .order_by(Conversation.id)
     .with_for_update(key_share=True)
 )
-_PARTICIPANTS = select(ConversationParticipant.conversation_id, ConversationParticipant.address_key).where(
-    among_keys(ConversationParticipant.conversation_id)
-)
+_PARTICIPANTS = select(
+    ConversationParticipant.conversation_id,
+    ConversationParticipant.address_key,
+    ConversationParticipant.is_named_only,
+).where(among_keys(ConversationParticipant.conversation_id))
 _POOLS = select(ConversationPool.conversation_id, ConversationPool.pool_id).where(
     among_keys(ConversationPool.conversation_id)
 )
@@ -90,7 +94,10 @@ class ContactState:
 
 @dataclass(slots=True)
 class ConversationState:
-    """A conversation while the batch works on it; `is_changed` says that its row must be written again."""
+    """A conversation while the batch works on it; `is_changed` says that its row must be written again.
+
+    `active` are the participants who wrote, or to whom we wrote; the others were named by somebody outside.
+    """
 
     id: int
     public_id: str
@@ -100,7 +107,10 @@ class ConversationState:
     status: str
     last_in_at: datetime | None = None
     last_out_at: datetime | None = None
+    unanswered_since: datetime | None = None
+    snoozed_until: datetime | None = None
     participants: set[str] = field(default_factory=set)
+    active: set[str] = field(default_factory=set)
     pools: set[int] = field(default_factory=set)
     is_changed: bool = False
 
@@ -182,8 +192,10 @@ def _lock_conversations(connection: Connection, keys: Collection[int]) -> dict[i
     rows = connection.execute(_CONVERSATIONS, {"keys": list(keys)})
     found = {row.id: ConversationState(*row) for row in rows}
     left = {"keys": list(found)}
-    for conversation, address in connection.execute(_PARTICIPANTS, left):
+    for conversation, address, is_named_only in connection.execute(_PARTICIPANTS, left):
         found[conversation].participants.add(address)
+        if not is_named_only:
+            found[conversation].active.add(address)
     for conversation, pool in connection.execute(_POOLS, left):
         found[conversation].pools.add(pool)
     return found

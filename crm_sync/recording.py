@@ -13,7 +13,10 @@ from crm_sync.arrival_rows import add_arrival, add_message_rows, add_recipients,
 from crm_sync.batch import Batch, counted_for
 from crm_sync.batch_locks import lock_batch
 from crm_sync.completion import OWNER_FIELDS, complete_direction, complete_owner, pools_addressed
-from crm_sync.conversations.binding import bound_conversations, merge_conversations
+from crm_sync.conversations.apart import fetch_apart
+from crm_sync.conversations.binding import Claim, bound_conversations, keep_apart
+from crm_sync.conversations.claims import claim_of
+from crm_sync.conversations.merging import merge_conversations
 from crm_sync.joining import Decision, join_again, join_conversation
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState, MessageState, Wanted, fetch_lookups
@@ -22,8 +25,11 @@ from crm_sync.models.mail import Message, MessageRecipient
 from crm_sync.new_keys import NewKeys
 from crm_sync.parties import Counterpart, find_known, settle_counterpart
 from crm_sync.policy_store import PolicyView
-from tradepost.party import Party, find_party, find_writer, outsiders
+from tradepost.addresses import company_domain
+from tradepost.party import Party, find_party
 from tradepost.verdict import Direction, Verdict
+
+_CUSTOMER_KINDS = ("customer", "lead")
 
 
 def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter], now: datetime) -> int:
@@ -50,11 +56,10 @@ def _wanted(view: PolicyView, letters: Sequence[Letter]) -> Wanted:
     digests: set[str] = set()
     for letter in letters:
         if letter.message is not None:
-            digests.update((letter.own_digest, *letter.reference_digests))
+            digests |= letter.ids.asked
             # Both, because the direction may not be decided yet.
             for direction in (Direction.INBOUND, Direction.OUTBOUND):
                 parties.add(find_party(view.policy, letter.arrival.envelope, letter.message, direction))
-    digests.discard("")
     return Wanted(
         entry_ids=[letter.arrival.entry_id for letter in letters],
         content_keys=[letter.content_key for letter in letters if letter.content_key],
@@ -80,7 +85,7 @@ def _record(batch: Batch, letter: Letter) -> None:
 
 
 def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
-    has_clash = bool(batch.found.carriers.get(letter.own_digest))
+    has_clash = bool(batch.found.carriers.get(letter.ids.own))
     bound = _bind(batch, letter)
     decision = _decide(batch, letter, bound)
     pool_id = next(iter(decision.pool_ids), None)
@@ -94,8 +99,8 @@ def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
     batch.found.messages[letter.content_key] = MessageState(message_id, conversation.id)
     if has_clash:
         _flag_clash(batch, letter, conversation)
-    if letter.own_digest:
-        batch.found.carriers[letter.own_digest].add(conversation.id)
+    if letter.ids.own:
+        batch.found.carriers[letter.ids.own].add(conversation.id)
     found = _found_fields(decision, conversation, counterpart)
     add_arrival(batch, letter, stored, message_id, _decided(letter, stored, found))
 
@@ -115,26 +120,33 @@ def _record_again(batch: Batch, letter: Letter, stored: Verdict, before: Message
 
 def _bind(batch: Batch, letter: Letter) -> ConversationState | None:
     """Return the conversation the letter belongs to, merged where its ids show that several are one."""
-    policy, verdict, envelope = batch.view.policy, letter.arrival.verdict, letter.arrival.envelope
-    if verdict.direction is Direction.INBOUND:
-        parties: tuple[str, ...] = (find_writer(envelope, letter.message),)
-    else:
-        parties = outsiders(policy, envelope, letter.message)
-    is_internal = verdict.direction is Direction.INTERNAL
-    bound = bound_conversations(
-        batch.found, letter.own_digest, letter.reference_digests, parties, is_internal=is_internal
-    )
+    claim = claim_of(batch.view.policy, letter)
+    if claim.vouched and _is_passed_to_customer(batch, claim):
+        claim = replace(claim, vouched=False)
+    bound = bound_conversations(batch.found, claim)
+    if len(bound) > 1:
+        bound = keep_apart(bound, fetch_apart(batch.session, [state.id for state in bound]))
     if len(bound) < 2:
         return bound[0] if bound else None
     batch.flush()
     for state in bound:
         batch.recount(counted_for(state), None)
     gone = [state.public_id for state in bound[1:]]
+    batch.shared.update(state.id for state in bound)
     kept = merge_conversations(batch.session, batch.found, bound)
     batch.recount(None, counted_for(kept))
     batch.spread.add(kept.id)
     batch.note(letter.arrival.entry_id, "merged", kept, merged=gone)
     return kept
+
+
+def _is_passed_to_customer(batch: Batch, claim: Claim) -> bool:
+    """Does one of ours pass a letter on to a customer?  What another customer wrote is no part of that one's story."""
+    if not claim.people or claim.speakers != claim.people:
+        return False
+    contact = batch.found.contacts.get(claim.people[0])
+    key = contact.customer_id if contact else batch.found.domains.get(company_domain(claim.people[0]))
+    return key is not None and batch.found.customers[key].kind in _CUSTOMER_KINDS
 
 
 def _decide(batch: Batch, letter: Letter, conversation: ConversationState | None) -> Decision:
@@ -173,9 +185,9 @@ def _decided(letter: Letter, stored: Verdict, found: dict[str, Any]) -> dict[str
 
 def _flag_clash(batch: Batch, letter: Letter, conversation: ConversationState) -> None:
     """Flag every message that carries this Message-ID with other content (trap 47)."""
-    batch.found.ids_repeated.add(letter.own_digest)
+    batch.found.ids_repeated.add(letter.ids.own)
     batch.flush()  # another one that carries it may lie in this very batch
     batch.session.connection().execute(
-        update(Message).where(Message.id_digest == letter.own_digest).values(has_id_clash=True)
+        update(Message).where(Message.id_digest == letter.ids.own).values(has_id_clash=True)
     )
     batch.note(letter.arrival.entry_id, "id-clash", conversation)

@@ -1,110 +1,122 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which conversation a mail belongs to.  A reference binds only for those who took part; several hits become one."""
+"""Which conversations a new letter belongs to.  An id binds only for those who took part; several hits become one.  Pure.
 
-from collections.abc import Sequence
+Three questions are asked of every id.  Does a letter *carry* it, as its own?  Then who names it must have a place in that
+letter's conversation.  Do letters only *name* it, because what carries it was never seen here?  Then two that name it belong
+together only if each side knows the other: a forger can name an id and copy in the buyer, but the buyer does not write to him.
+Is it the new letter's own, named by letters that were recorded before it?  Then one who acted there must be in this one.
+"""
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.orm import Session
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
+from crm_sync.conversations.letter_ids import LetterIds
 from crm_sync.lookups import ConversationState, Lookups
 from crm_sync.matching import is_known_participant
-from crm_sync.models.base import table
-from crm_sync.models.conversations import (
-    Activity,
-    Conversation,
-    ConversationParticipant,
-    ConversationPool,
-    MessageAnchor,
-)
-from crm_sync.models.mail import Message
 
-OPEN, CLOSED = "open", "closed"
+OPEN, WAITING, SOLVED, CLOSED = "open", "waiting", "solved", "closed"
+STATUSES = (OPEN, WAITING, SOLVED, CLOSED)
 
 
-def bound_conversations(
-    found: Lookups, own: str, references: Sequence[str], parties: Sequence[str], *, is_internal: bool
-) -> list[ConversationState]:
-    """Return the conversations that a new letter with these id digests really belongs to, oldest first.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a letter says of where it belongs, and who says so.
 
-    A stranger who learned or guessed an id gets a conversation of his own (traps 9 and 10).  Among ourselves everybody
-    is a participant.
+    `speakers`: who writes, or on the way out whom we write to.  `people`: everybody outside whom the letter names.
+    `is_internal`: among ourselves everybody is a participant.  `vouched`: one of ours passes it on, to whomever he likes.
+    `returned_from`: of what a mail server gives back, to whom the letter had gone; nobody else's word counts for it.
+    """
+
+    ids: LetterIds
+    speakers: Sequence[str]
+    people: Sequence[str]
+    is_internal: bool = False
+    vouched: bool = False
+    returned_from: frozenset[str] = field(default_factory=frozenset)
+
+
+def bound_conversations(found: Lookups, claim: Claim) -> list[ConversationState]:
+    """Return the conversations that a new letter belongs to: of the letter it answers first, then of older ones.
+
+    A stranger who learned or guessed an id gets a conversation of his own (traps 9 and 10).
     """
     bound: dict[int, ConversationState] = {}
-    for digest in (own, *references):
-        states = [
-            state
-            for state in found.conversations_of(digest)
-            if is_internal or is_known_participant(parties, state.participants)
-        ]
-        carriers = found.carriers.get(digest, set())
-        if digest == own:
-            # Another letter carries this id already (trap 47): where it lies says nothing about this one.
-            states = [state for state in states if state.id not in carriers]
-        elif digest in found.ids_repeated:
-            # An answer to one of several letters of the same id: most likely the newest is meant.
-            newest = max((state.id for state in states if state.id in carriers), default=None)
-            states = [state for state in states if state.id == newest or state.id not in carriers]
-        bound.update((state.id, state) for state in states)
-    return [bound[key] for key in sorted(bound)]
+    ids = claim.ids
+    for digest in ids.references:
+        _take(bound, _answered(found, claim, digest, found.carriers.get(digest, set())))
+        if bound and claim.is_internal:
+            # A colleague may pass on a stranger's mail that names our ids: what he answers is the stranger's.
+            return list(bound.values())
+    if ids.own:
+        _take(bound, _answering(found, claim, ids.own, found.carriers.get(ids.own, set())))
+    if ids.thread is not None:
+        firsts = found.anchors.get(ids.thread.first_digest, set())
+        look = _answering if ids.thread.is_first else _answered
+        _take(bound, look(found, claim, ids.thread.digest, firsts))
+    if not bound and claim.vouched:
+        _take(bound, _passed_on(found, ids.references))
+    return list(bound.values())
 
 
-def merge_conversations(session: Session, found: Lookups, states: Sequence[ConversationState]) -> ConversationState:
-    """Make one of several, the oldest stays; every row that hung on the others hangs on it then.
+def keep_apart(bound: Sequence[ConversationState], apart: frozenset[tuple[int, int]]) -> list[ConversationState]:
+    """Leave out what a person split from those before it in the list; the rest oldest first."""
+    kept: list[ConversationState] = []
+    for state in bound:
+        if not any((min(state.id, other.id), max(state.id, other.id)) in apart for other in kept):
+            kept.append(state)
+    return sorted(kept, key=lambda state: state.id)
 
-    All rows of this transaction must be written before.  Returns the one that stays.
+
+def _take(bound: dict[int, ConversationState], states: Iterable[ConversationState]) -> None:
+    for state in states:
+        bound.setdefault(state.id, state)
+
+
+def _answered(found: Lookups, claim: Claim, digest: str, carriers: set[int]) -> list[ConversationState]:
+    """Return where an id that the letter names leads it."""
+    states = found.conversations_of(digest)
+    carrying = _admitting(claim, [state for state in states if state.id in carriers])
+    if carrying:
+        # An answer to one of several letters of the same id: most likely the newest is meant.
+        return carrying[-1:] if digest in found.ids_repeated else carrying
+    naming = [state for state in states if state.id not in carriers]
+    if claim.is_internal:
+        return naming[:1]
+    return [state for state in naming if _know_each_other(claim, state)]
+
+
+def _admitting(claim: Claim, states: list[ConversationState]) -> list[ConversationState]:
+    """Return those in which the letter's speakers have a place; rather where they acted than where they were named."""
+    if claim.is_internal:
+        return states
+    acted = [state for state in states if is_known_participant(claim.speakers, state.active)]
+    speakers = (*claim.speakers, *claim.returned_from)
+    return acted or [state for state in states if is_known_participant(speakers, state.participants)]
+
+
+def _know_each_other(claim: Claim, state: ConversationState) -> bool:
+    return is_known_participant(claim.speakers, state.participants) and (
+        not state.active or is_known_participant(claim.people, state.active)
+    )
+
+
+def _answering(found: Lookups, claim: Claim, own: str, carriers: set[int]) -> list[ConversationState]:
+    """Return the conversations whose letters name this one, recorded before it.
+
+    Another letter may carry the id already (trap 47): where that lies says nothing about this one.
     """
-    kept, *gone = states
-    for state in gone:
-        _move_rows(session, found, kept, state)
-        kept.participants |= state.participants
-        kept.pools |= state.pools
-        kept.assignee_id = kept.assignee_id or state.assignee_id
-        if kept.customer_id is None and state.customer_id is not None:
-            give_customer(session, kept, state.customer_id, state.scope_id)
-        kept.last_in_at = max(filter(None, (kept.last_in_at, state.last_in_at)), default=None)
-        kept.last_out_at = max(filter(None, (kept.last_out_at, state.last_out_at)), default=None)
-        if state.status == OPEN:
-            kept.status = OPEN
-        kept.is_changed = True
-    return kept
+    return [
+        state
+        for state in found.conversations_of(own)
+        if state.id not in carriers
+        and (claim.is_internal or not state.participants or is_known_participant(claim.people, state.active))
+    ]
 
 
-def give_customer(session: Session, state: ConversationState, customer_id: int, scope_id: int) -> None:
-    """The other side became a customer: what was said before belongs to him and is seen by whom he belongs to."""
-    state.customer_id, state.scope_id, state.is_changed = customer_id, scope_id, True
-    session.connection().execute(update(Message).where(Message.conversation_id == state.id).values(scope_id=scope_id))
-
-
-def _move_rows(session: Session, found: Lookups, kept: ConversationState, gone: ConversationState) -> None:
-    connection = session.connection()
-    for model, column in (
-        (MessageAnchor, MessageAnchor.id_digest),
-        (ConversationParticipant, ConversationParticipant.address_key),
-        (ConversationPool, ConversationPool.pool_id),
-    ):
-        keys = select(column).where(model.conversation_id == gone.id)
-        already = select(column).where(model.conversation_id == kept.id)
-        missing = keys.where(column.not_in(already))
-        moved = [{"conversation_id": kept.id, column.key: key} for key in session.scalars(missing)]
-        connection.execute(delete(model).where(model.conversation_id == gone.id))
-        if moved:
-            connection.execute(insert(table(model)), moved)
-    connection.execute(
-        update(Message)
-        .where(Message.conversation_id == gone.id)
-        .values(conversation_id=kept.id, scope_id=kept.scope_id)
-    )
-    connection.execute(update(Activity).where(Activity.conversation_id == gone.id).values(conversation_id=kept.id))
-    connection.execute(
-        update(Conversation)
-        .where(Conversation.id == gone.id)
-        .values(merged_into=kept.id, status=CLOSED, assignee_id=None, version=Conversation.version + 1)
-    )
-    for hits in (*found.anchors.values(), *found.carriers.values()):
-        if gone.id in hits:
-            hits.discard(gone.id)
-            hits.add(kept.id)
-    for key, message in found.messages.items():
-        if message.conversation_id == gone.id:
-            found.messages[key] = type(message)(message.id, kept.id)
-    del found.conversations[gone.id]
+def _passed_on(found: Lookups, references: Sequence[str]) -> list[ConversationState]:
+    """Return the conversation of the newest letter that one of ours passes on."""
+    for digest in references:
+        carriers = found.carriers.get(digest, set())
+        if carrying := [state for state in found.conversations_of(digest) if state.id in carriers]:
+            return carrying[-1:]
+    return []

@@ -136,7 +136,7 @@ class Activity(Base):
     customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"))
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(20))  # mail-in | mail-out | mail-internal | note | touch | task
-    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"), index=True)
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id"))
     note_id: Mapped[int | None] = mapped_column(ForeignKey("note.id"))
     touch_id: Mapped[int | None] = mapped_column(ForeignKey("touch.id"))

@@ -33,6 +33,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_conversation_alike", "conversation", ["likeness_key", "id"], sqlite_where=_ALIKE, postgresql_where=_ALIKE
     )
+    op.create_index(op.f("ix_activity_message_id"), "activity", ["message_id"], unique=False)
     op.create_index(op.f("ix_scope_share_cause"), "scope_share", ["cause"], unique=False)
     op.create_table(
         "conversation_apart",
@@ -77,6 +78,7 @@ def downgrade() -> None:
     )
     op.drop_table("conversation_suggestion")
     op.drop_table("conversation_apart")
+    op.drop_index(op.f("ix_activity_message_id"), table_name="activity")
     op.drop_index(op.f("ix_scope_share_cause"), table_name="scope_share")
     op.drop_index("ix_conversation_alike", table_name="conversation")
     op.drop_index("ix_conversation_unanswered", table_name="conversation")
