@@ -28,7 +28,7 @@ from crm_sync.followups.touches import (
 )
 from crm_sync.models.conversations import Activity
 from crm_sync.models.followups import Note, NoteMention, Task, Touch
-from crm_sync.rights import Action, Entity
+from crm_sync.rights import Action, Entity, Viewer
 
 _KINDS = ("note", "gone note", "task", "done task", "touch", "gone touch")
 
@@ -86,15 +86,17 @@ def _may_add(world: World, name: str, record: Planted) -> bool:
     return world.may(name, Entity.CUSTOMER, Action.SEE, record) and world.may(name, Entity.NOTE, Action.EDIT, record)
 
 
+def _told_if_writable(session: Session, viewer: Viewer, world: World, record: Planted) -> str:
+    check_may_write(session, viewer, find_target(session, viewer, _about(record)))
+    return world.secret(record, Entity.CUSTOMER)
+
+
 _AREA = "crm_sync.followups"
 CASES: dict[str, Case] = {
     f"{_AREA}.targets.find_target": reads(
         lambda s, v, w, r: (find_target(s, v, _about(r)), w.secret(r, Entity.CUSTOMER)), Entity.CUSTOMER
     ),
-    f"{_AREA}.targets.check_may_write": reads(
-        lambda s, v, w, r: (check_may_write(s, v, find_target(s, v, _about(r))), w.secret(r, Entity.CUSTOMER)),
-        Entity.CUSTOMER,
-    ),
+    f"{_AREA}.targets.check_may_write": reads(_told_if_writable, Entity.CUSTOMER),
     f"{_AREA}.notes.add_note": changes(
         lambda s, v, w, r: add_note(s, v, _about(r), "new", w.now), Entity.NOTE, allowed=_may_add
     ),
