@@ -5,7 +5,7 @@ A condition about something unknown (the directory was silent) neither holds nor
 `undecided`.  This is the door: other rooms import all they need of rules from here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tradepost.rule_conditions import Test, WordingError, compile_group
@@ -102,8 +102,11 @@ class CompiledRules:
         )
 
 
-def compile_rules(rules: Iterable[Rule]) -> CompiledRules:
-    """Compile the enabled rules; those switched off are checked too.  Raises RuleError for the first that can't be used."""
+def compile_rules(rules: Iterable[Rule], refuse: Callable[[str, str], str | None] = refuse_effect) -> CompiledRules:
+    """Compile the enabled rules; those switched off are checked too.  Raises RuleError for the first that can't be used.
+
+    `refuse` says why an effect (action, value) can't be; another than the usual one lets rules do other things.
+    """
     compiled = []
     known: set[str] = set()
     for rule in rules:
@@ -113,7 +116,7 @@ def compile_rules(rules: Iterable[Rule]) -> CompiledRules:
             raise RuleError(f"rule {rule.id!r}: there are two rules of this id")
         known.add(rule.id)
         for effect in rule.then:
-            if reason := refuse_effect(effect.action, effect.value):
+            if reason := refuse(effect.action, effect.value):
                 raise RuleError(f"rule {rule.id!r}: {reason}")
         try:
             test = compile_group(rule.when)
