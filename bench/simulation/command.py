@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,25 +38,14 @@ class Size:
 SIZES = {"small": Size(2_500, 250), "full": Size(200_000, 5_000)}
 
 
-def simulate(
-    seed: int,
-    size: Size,
-    *,
-    url: str = "",
-    readers: int | None = None,
-    console: Console,
-    wanted: frozenset[int] = frozenset(),
-) -> tuple[Judgement, dict[int, Mail]]:
-    """Record a company's mail and judge the records.  Returns the judgement and the `wanted` mails by number."""
+def simulate(seed: int, size: Size, *, url: str = "", readers: int | None = None, console: Console) -> Judgement:
+    """Record a company's mail and judge the records."""
     world = make_world(seed, size.customers)
     truth = Truth(world)
-    shown: dict[int, Mail] = {}
 
     def told() -> Iterator[Mail]:
         for mail in happen(world, seed, size.mails):
             truth.add(mail)
-            if mail.number in wanted:
-                shown[mail.number] = mail
             yield mail
 
     with ExitStack() as stack:
@@ -74,7 +64,7 @@ def simulate(
         for count in office.record(told(), readers):
             progress.advance(task, count)
         with office.database.reading() as session:
-            return judge(truth, read_records(session)), shown
+            return judge(truth, read_records(session))
 
 
 def show(found: Judgement, console: Console) -> None:
@@ -106,9 +96,9 @@ def main(arguments: list[str]) -> int:
     size = Size(options.mails or size.mails, size.customers)
     console = Console(stderr=True)
     began = time.monotonic()
-    found, _ = simulate(options.seed, size, url=options.database, readers=options.readers, console=console)
+    found = simulate(options.seed, size, url=options.database, readers=options.readers, console=console)
     seconds = time.monotonic() - began
-    show(found, Console())
+    show(found, Console(width=130))
     if options.examples:
         _tell(found, options.seed, size, Console())
     print(
@@ -125,12 +115,17 @@ def main(arguments: list[str]) -> int:
 
 
 def _tell(found: Judgement, seed: int, size: Size, console: Console) -> None:
-    wanted = {number: (what, name) for (what, name), numbers in found.examples.items() for number in numbers}
+    wanted: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    for key, numbers in found.examples.items():
+        for number in numbers:
+            wanted[number].append(key)
     for mail in happen(make_world(seed, size.customers), seed, size.mails):
         if mail.number in wanted:
             console.rule(f"mail {mail.number}: {wanted[mail.number]}")
+            links = [link.number for link in mail.links]
+            console.print(found.told[mail.number], markup=False)
             console.print(
-                f"thread {mail.thread} parties {mail.parties} {mail.situations} {mail.evidence}", markup=False
+                f"{mail.direction} {mail.situations}, leads to {links}, evidence {mail.evidence}", markup=False
             )
             console.print(mail.raw().decode(), markup=False, highlight=False)
 

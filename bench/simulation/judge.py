@@ -21,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from bench.simulation.truth import Truth
+from bench.simulation.truth import ANY, Truth
 from bench.simulation.world import Kind
 from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Customer
@@ -57,6 +57,7 @@ class Judgement:
     not_knowable: int = 0
     by_situation: dict[str, Row] = field(default_factory=lambda: defaultdict(Row))
     examples: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    told: dict[int, str] = field(default_factory=dict)  # of the examples: what was decided, what is true
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,13 @@ class Found:
     customers: dict[int, int]
     conversations: dict[int, int]
     kinds: dict[int, str]
+    names: dict[int, str]
+
+    def decided(self, number: int) -> str:
+        """Say in one line where a mail hangs."""
+        record = self.customers.get(number, 0)
+        customer = f"customer {record} {self.names[record]!r} ({self.kinds[record]})" if record else "no customer"
+        return f"{customer}, conversation {self.conversations.get(number)}"
 
 
 def number_of(entry_id: str) -> int:
@@ -75,7 +83,7 @@ def number_of(entry_id: str) -> int:
 
 def read_records(session: Session) -> Found:
     """Read where every mail hangs."""
-    rows = session.execute(select(Customer.id, Customer.merged_into, Customer.kind)).all()
+    rows = session.execute(select(Customer.id, Customer.merged_into, Customer.kind, Customer.name)).all()
     merged = {row.id: row.merged_into for row in rows if row.merged_into}
 
     def live(key: int | None) -> int:
@@ -83,7 +91,7 @@ def read_records(session: Session) -> Found:
             key = merged[key]
         return key or 0
 
-    found = Found({}, {}, {row.id: row.kind for row in rows})
+    found = Found({}, {}, {row.id: row.kind for row in rows}, {row.id: row.name for row in rows})
     wanted = (
         select(Arrival.entry_id, Message.conversation_id, Conversation.customer_id)
         .join(Message, Message.id == Arrival.message_id)
@@ -137,7 +145,26 @@ def judge(truth: Truth, found: Found) -> Judgement:
             for name in truth.situations[n]:
                 if len(result.examples[fault, name]) < 3:
                     result.examples[fault, name].append(n)
+    for numbers in result.examples.values():
+        for n in numbers:
+            result.told[n] = _tell(truth, found, owner, home, place, n)
     return result
+
+
+def _tell(
+    truth: Truth,
+    found: Found,
+    owner: dict[int, int],
+    home: dict[tuple[int, int], int],
+    place: dict[int, int],
+    n: int,
+) -> str:
+    whose = truth.name(owner[found.customers[n]]) if found.customers[n] else "nobody"
+    right = ", ".join(f"{truth.name(party)} -> record {home.get((party, core))}" for party, core in truth.cores[n])
+    return (
+        f"decided: {found.decided(n)}, which is {whose}'s; true: {right}; "
+        f"thread {truth.threads[n]}, mostly in conversation {place.get(truth.core(n))}"
+    )
 
 
 def _customer_fault(truth: Truth, found: Found, owner: dict[int, int], home: dict[tuple[int, int], int], n: int) -> str:
@@ -152,7 +179,10 @@ def _customer_fault(truth: Truth, found: Found, owner: dict[int, int], home: dic
         return "wrong_customer" if is_sales else ""
     if n in truth.needs_no_party:
         return ""
-    is_home = any(home.get(core) == record for core in cores)
+    candidates = [
+        (party, one) for party, core in cores for one in (range(truth.core_count[party]) if core == ANY else (core,))
+    ]
+    is_home = any(home.get(core) == record for core in candidates)
     return "" if is_home and is_sales else "missed_customer"
 
 

@@ -47,7 +47,11 @@ class Thread:
         )  # fmt: skip
 
     def words(self, human: Human) -> Wording:
-        return WORDS[human.party.place.language]
+        """Return how he writes: our reps in the language of the other side, where they know it."""
+        if human.party.kind is not Kind.OWN:
+            return WORDS[human.party.place.language]
+        language = self.party.place.language
+        return WORDS[language if language in ("zh", "es", "de") and self.number % 2 else "en"]
 
     def open_subject(self, human: Human) -> str:
         """Draw the subject of a new thread."""
@@ -118,6 +122,8 @@ class Thread:
         words = self.words(human)
         if is_forward:
             return words.forward + answers.subject
+        if human.party.kind is Kind.OWN and self.number % 3 == 0:
+            words = WORDS["zh"]  # his program speaks Chinese, whatever he writes in
         prefix = human.program.prefix or ("RE: " if human.program.has_index and words.reply == "Re: " else words.reply)
         return answers.subject if answers.subject.startswith(prefix) else prefix + answers.subject
 
@@ -167,7 +173,9 @@ class Thread:
         """Return the lines of a signature and what it tells."""
         chance, party, words = self.chance, human.party, self.words(human)
         spelling = party.spellings[0] if chance.random() < 0.75 else party.spellings[-1]
-        lines, evidence = [human.name], [(party.id, f"n:{human.name}|{spelling}")]
+        lines, evidence = [human.name], [(party.id, f"n:{human.name}|{party.spellings[0]}")]
+        if party.is_shared:
+            evidence.append((party.id, f"s:{party.spellings[0]}"))
         if human.title and chance.random() < 0.6:
             lines.append(human.title)
         lines.append(spelling)

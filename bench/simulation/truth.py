@@ -22,6 +22,7 @@ from bench.simulation.world import Kind, World
 from tradepost.addresses import address_key, company_domain
 from tradepost.verdict import Direction
 
+ANY = -1  # of an accepted party of which the mail itself shows nothing: any of its cores
 T = TypeVar("T", bound=Hashable)
 Core = tuple[int, int]  # (party, its core)
 
@@ -40,7 +41,7 @@ class Truth:
         self.needs_no_party = set[int]()
         self._interned: dict[Hashable, Hashable] = {}
         self._core_of: dict[tuple[int, str], int] = {}
-        self._cores: dict[int, int] = defaultdict(int)  # of a party, how many
+        self.core_count: dict[int, int] = defaultdict(int)  # of a party
         self._took_part: dict[int, set[str]] = defaultdict(set)
 
     def add(self, mail: Mail) -> None:
@@ -87,11 +88,12 @@ class Truth:
             touched = {self._core_of[party, key] for key in keys if (party, key) in self._core_of}
             if not touched:
                 if party != mail.parties[0] and keys in ([], [f"c:{mail.thread}"]):
+                    right.append((party, ANY))
                     continue
-                if self._cores[party]:
+                if self.core_count[party]:
                     self.unknowable.add(mail.number)
-                touched = {self._cores[party]}
-                self._cores[party] += 1
+                touched = {self.core_count[party]}
+                self.core_count[party] += 1
             for key in keys:
                 self._core_of.setdefault((party, key), min(touched))
             right += [(party, core) for core in sorted(touched)]
@@ -100,6 +102,11 @@ class Truth:
     def kind(self, party: int) -> Kind:
         """Return what a party is to us."""
         return self._world.maker.parties[party].kind
+
+    def name(self, party: int) -> str:
+        """Return how a party is called."""
+        found = self._world.maker.parties[party]
+        return f"{found.kind.value} {found.spellings[0]!r}"
 
     def core(self, number: int) -> int:
         """Return the core of the thread that a mail belongs to."""
