@@ -19,6 +19,7 @@ from crm_sync.models.mail import Arrival, Message
 from crm_sync.models.people import Person
 from crm_sync.models.rules import Correction, RuleRow
 from crm_sync.rights import Action, Entity, Viewer, fetch_viewer, may
+from crm_sync.search.mail_rows import index_messages
 from tradepost.addresses import address_key
 from tradepost.errors import Refusal
 from tradepost.verdict import CATEGORIES, Direction, Priority
@@ -135,6 +136,8 @@ def _set_label(session: Session, message: Message, field: str, label: str) -> Ma
     setattr(message, field, label)
     if field == "category":
         message.is_automatic = label == "automatic"
+    session.flush()
+    index_messages(session.connection(), [message.id])
     return Made(field, old, label)
 
 

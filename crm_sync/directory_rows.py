@@ -18,6 +18,7 @@ from crm_sync.models.customers import Contact, ContactAddress, Customer, Custome
 from crm_sync.models.people import Person, Pool
 from crm_sync.models.service import DirectoryChange
 from crm_sync.policy_store import fetch_policy
+from crm_sync.search.record_rows import index_customers
 from tradepost.directory import (
     POLICY_KEY,
     AddressFact,
@@ -93,6 +94,12 @@ _THREADS = _question(
     .order_by(MessageAnchor.id_digest, MessageAnchor.conversation_id),
     MessageAnchor.id_digest,
 )
+_CUSTOMERS_OF_ADDRESSES = (
+    select(Contact.customer_id)
+    .join(ContactAddress, ContactAddress.contact_id == Contact.id)
+    .where(among_keys(ContactAddress.address_key), Contact.customer_id.is_not(None))
+)
+_CUSTOMERS_OF_DOMAINS = select(CustomerDomain.customer_id).where(among_keys(CustomerDomain.domain))
 _LOADS = _question(select(Person.email, Person.open_conversations).order_by(Person.id), Person.id)
 _PARTICIPANTS = (
     select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
@@ -123,6 +130,16 @@ class DirtyKeys:
     threads: set[str] = field(default_factory=set)  # id digests
     people: set[int] = field(default_factory=set)  # whose load changed
     policy: bool = False
+    customers: set[int] = field(default_factory=set)  # whose names may have changed, beside those of the keys above
+
+    def index_customers(self, session: Session) -> None:
+        """Bring the customers behind these keys into the search index: what changed for arrival may be looked for."""
+        customers = set(self.customers)
+        connection = session.connection()
+        for keys, question in ((self.addresses, _CUSTOMERS_OF_ADDRESSES), (self.domains, _CUSTOMERS_OF_DOMAINS)):
+            if keys:
+                customers.update(connection.scalars(question, {"keys": list(keys)}))
+        index_customers(connection, customers)
 
     def read(self, session: Session) -> list[DirectoryRow]:
         """Return a `directory_change` row for every key but the loads, with the value in force or None."""
@@ -145,7 +162,10 @@ class DirtyKeys:
         Numbers are given before a commit.  Who has given some keeps the others waiting until he has committed: whoever
         reads the newest number has read all that are lower.
         """
-        rows = self.read(session) if changes is None else changes
+        if changes is None:
+            self.index_customers(session)
+            changes = self.read(session)
+        rows = changes
         if self.people:
             rows = rows + [{"key": name, "value": value} for name, value in read_loads(session, self.people)]
         if rows:
@@ -226,6 +246,7 @@ def changed_owners(session: Session, dirty: DirtyKeys, customer_ids: Collection[
 def changed_customers(session: Session, dirty: DirtyKeys, customer_ids: Collection[int]) -> None:
     """Mark every address, domain and thread of these customers: what stands for them changed."""
     changed_owners(session, dirty, customer_ids)
+    dirty.customers.update(customer_ids)
     conversations = set(session.scalars(select(Conversation.id).where(Conversation.customer_id.in_(customer_ids))))
     dirty.threads.update(changed_threads(session, conversations))
 

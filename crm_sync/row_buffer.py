@@ -20,6 +20,7 @@ from crm_sync.models.conversations import (
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from crm_sync.models.duplicates import ChangedRecord
 from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient, MessageText
+from crm_sync.search.mail_rows import index_recorded
 
 # What is referred to comes before what refers to it.
 _ORDER: tuple[Table, ...] = tuple(
@@ -62,8 +63,11 @@ class RowBuffer:
         return row
 
     def flush(self, connection: Connection) -> None:
-        """Write all rows, and mark whose keys they change.  Raises IntegrityError."""
+        """Write all rows, mark whose keys they change, and index the letters.  Raises IntegrityError."""
         insert_rows(connection, table(ChangedRecord), marks_of(self._rows))
         for name, rows in self._rows.items():
             insert_rows(connection, name, rows)
+        letters = (self._rows[table(model)] for model in (Message, MessageRecipient, MessageText, MessagePart))
+        index_recorded(connection, *letters)
+        for rows in self._rows.values():
             rows.clear()

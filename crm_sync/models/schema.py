@@ -14,6 +14,7 @@ from crm_sync.models import (
     pipeline,
     public_pool,
     rules,
+    search,
     service,
     timers,
 )
@@ -32,6 +33,7 @@ TABLES = (
     pipeline,
     public_pool,
     rules,
+    search,
     service,
     timers,
 )
