@@ -212,7 +212,7 @@ def _scopes(viewer: Viewer, reach: Reach, action: Action) -> Select[int]:
     if reach is Reach.TEAM and viewer.teams:
         ways.append(Scope.team_id.in_(sorted(viewer.teams)))
     own = select(Scope.id).where(or_(*ways))
-    level = _SHARED.get(action)
+    level = SHARED.get(action)
     if level is None:
         return own
     with_whom: list[ColumnElement[bool]] = [ScopeShare.person_id.in_(owners)]
@@ -223,8 +223,8 @@ def _scopes(viewer: Viewer, reach: Reach, action: Action) -> Select[int]:
     return select(both.c.id)
 
 
-# A share lets see, or see and edit; nothing else is given away by it.
-_SHARED: Mapping[Action, tuple[str, ...]] = {
+# What a share gives: to see, or to see and edit; nothing else is given away by it.
+SHARED: Mapping[Action, tuple[str, ...]] = {
     Action.SEE: ("see", "edit"),
     Action.EDIT: ("edit",),
     Action.CORRECT: ("edit",),

@@ -1,24 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`tradepost person`, `tradepost team`, `tradepost role`, `tradepost share`."""
 
-import click
+from crm_sync.people.person_commands import person
+from crm_sync.people.role_commands import role
+from crm_sync.people.share_commands import share
+from crm_sync.people.team_commands import team
 
-
-@click.group()
-def person() -> None:
-    """Look after the people who work here."""
-
-
-@click.group()
-def team() -> None:
-    """Look after teams."""
-
-
-@click.group()
-def role() -> None:
-    """Look after roles: what each may do, and which fields it never sees."""
-
-
-@click.group()
-def share() -> None:
-    """Show a record to one more person or team."""
+__all__ = ["person", "role", "share", "team"]

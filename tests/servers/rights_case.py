@@ -49,7 +49,7 @@ class Case:
 
     `allowed` says who may, where that is not the plain rule.  `logs`: tables it writes whatever comes of it.
     `tells`: what is not yours is told from what is not there (a search for duplicates does so by design).
-    `is_plain`: the answer holds no words of records.
+    `is_plain`: the answer holds no words of records.  `also`: more (who, tag of a record) to ask as.
     """
 
     ask: Ask
@@ -60,6 +60,7 @@ class Case:
     logs: frozenset[str] = frozenset()
     tells: bool = False
     is_plain: bool = False
+    also: tuple[tuple[str, str], ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -69,7 +70,7 @@ class Case:
     def pairs(self, world: World) -> Iterable[tuple[str, Planted]]:
         """Yield who asks for what."""
         if self.is_of_record:
-            return [(name, world.planted[tag]) for name, tag in PAIRS]
+            return [(name, world.planted[tag]) for name, tag in (*PAIRS, *self.also)]
         return [(name, world.missing) for name in EVERYBODY]
 
     def is_allowed(self, world: World, name: str, record: Planted) -> bool:

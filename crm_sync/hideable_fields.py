@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which fields a role may be kept from: those that answers, filters, sorts and searches leave out on `viewer.hides`.
+
+A field that no function hides does not stand here: whoever hides it would believe that it is hidden.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm_sync.models.choices import ChoiceList
+from crm_sync.rights import Entity
+
+HIDEABLE: Mapping[Entity, tuple[str, ...]] = {
+    Entity.CUSTOMER: ("grade",),
+    Entity.MESSAGE: (),
+    Entity.OPPORTUNITY: (),
+    Entity.NOTE: (),
+    Entity.COMPANY: (),
+}
+
+
+def fetch_hideable(session: Session) -> Mapping[Entity, tuple[str, ...]]:
+    """Return the fields that may be hidden, by entity and in the order of the alphabet: ours, and the company's own lists."""
+    lists = session.scalars(select(ChoiceList.key).where(ChoiceList.subject == Entity.CUSTOMER))
+    own = {Entity.CUSTOMER: tuple(lists)}
+    return {entity: tuple(sorted({*fields, *own.get(entity, ())})) for entity, fields in HIDEABLE.items()}
