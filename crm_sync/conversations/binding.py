@@ -9,6 +9,7 @@ Is it the new letter's own, named by letters that were recorded before it?  Then
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from crm_sync.conversations.letter_ids import LetterIds
 from crm_sync.lookups import ConversationState, Lookups
@@ -40,19 +41,24 @@ def bound_conversations(found: Lookups, claim: Claim) -> list[ConversationState]
 
     A stranger who learned or guessed an id gets a conversation of his own (traps 9 and 10).
     """
-    bound: dict[int, ConversationState] = {}
     ids = claim.ids
+    hits: list[_Hit] = []
     for digest in ids.references:
-        _take(bound, _answered(found, claim, digest, found.carriers.get(digest, set())))
-        if bound and claim.is_internal:
+        hits += _answered(found, claim, digest, found.carriers.get(digest, set()))
+        if hits and claim.is_internal:
             # A colleague may pass on a stranger's mail that names our ids: what he answers is the stranger's.
-            return list(bound.values())
+            return [hits[0].state]
+    if any(hit.has_acted for hit in hits):
+        hits = [hit for hit in hits if hit.has_acted]
+    bound = {hit.state.id: hit.state for hit in hits}
     if ids.own:
         _take(bound, _answering(found, claim, ids.own, found.carriers.get(ids.own, set())))
     if ids.thread is not None:
         firsts = found.anchors.get(ids.thread.first_digest, set())
-        look = _answering if ids.thread.is_first else _answered
-        _take(bound, look(found, claim, ids.thread.digest, firsts))
+        if ids.thread.is_first:
+            _take(bound, _answering(found, claim, ids.thread.digest, firsts))
+        else:
+            _take(bound, (hit.state for hit in _answered(found, claim, ids.thread.digest, firsts)))
     if not bound and claim.vouched:
         _take(bound, _passed_on(found, ids.references))
     return list(bound.values())
@@ -72,7 +78,14 @@ def _take(bound: dict[int, ConversationState], states: Iterable[ConversationStat
         bound.setdefault(state.id, state)
 
 
-def _answered(found: Lookups, claim: Claim, digest: str, carriers: set[int]) -> list[ConversationState]:
+class _Hit(NamedTuple):
+    """Where an id leads a letter; `has_acted`: its speakers acted there, they were not only named by an outsider."""
+
+    state: ConversationState
+    has_acted: bool
+
+
+def _answered(found: Lookups, claim: Claim, digest: str, carriers: set[int]) -> list[_Hit]:
     """Return where an id that the letter names leads it."""
     states = found.conversations_of(digest)
     carrying = _admitting(claim, [state for state in states if state.id in carriers])
@@ -81,17 +94,17 @@ def _answered(found: Lookups, claim: Claim, digest: str, carriers: set[int]) -> 
         return carrying[-1:] if digest in found.ids_repeated else carrying
     naming = [state for state in states if state.id not in carriers]
     if claim.is_internal:
-        return naming[:1]
-    return [state for state in naming if _know_each_other(claim, state)]
+        return [_Hit(state, True) for state in naming[:1]]
+    return [_Hit(state, True) for state in naming if _know_each_other(claim, state)]
 
 
-def _admitting(claim: Claim, states: list[ConversationState]) -> list[ConversationState]:
+def _admitting(claim: Claim, states: list[ConversationState]) -> list[_Hit]:
     """Return those in which the letter's speakers have a place; rather where they acted than where they were named."""
     if claim.is_internal:
-        return states
-    acted = [state for state in states if is_known_participant(claim.speakers, state.active)]
+        return [_Hit(state, True) for state in states]
+    acted = [_Hit(state, True) for state in states if is_known_participant(claim.speakers, state.active)]
     speakers = (*claim.speakers, *claim.returned_from)
-    return acted or [state for state in states if is_known_participant(speakers, state.participants)]
+    return acted or [_Hit(state, False) for state in states if is_known_participant(speakers, state.participants)]
 
 
 def _know_each_other(claim: Claim, state: ConversationState) -> bool:
