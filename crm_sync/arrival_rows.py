@@ -115,6 +115,7 @@ def add_message_rows(
         is_automatic=labels.is_automatic,
         party_kind=kind,
         contact_id=counterpart.contact_id,
+        forwarded_by_id=batch.view.person_id(batch.sides[arrival.entry_id].forwarded_by),
         operator_id=batch.view.person_id(arrival.verdict.operator),
         has_id_clash=has_clash,
         defects=message.defects,

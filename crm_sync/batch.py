@@ -2,6 +2,7 @@
 """The state of one recording transaction: what is known, what will be written, what the directory must learn."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,11 +14,16 @@ from crm_sync.completion import Desk
 from crm_sync.conversations.binding import OPEN
 from crm_sync.conversations.likeness import Opened, suggest_alike
 from crm_sync.conversations.shares import share_with_assignees
+from crm_sync.customers.party_states import ContactState, CustomerState
 from crm_sync.customers.reclaim import move_dates_on
-from crm_sync.directory_rows import DirtyKeys, changed_threads
+from crm_sync.customers.sides import Side
+from crm_sync.directory_rows import DirtyKeys, changed_customers, changed_threads
+from crm_sync.duplicates.changed_records import mark_changed
 from crm_sync.lookups import ConversationState, Lookups
+from crm_sync.missing_rows import MissingRows
 from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import Conversation, ConversationParticipant, Event
+from crm_sync.models.customers import Contact, Customer
 from crm_sync.models.people import Person, Pool
 from crm_sync.new_keys import NewKeys
 from crm_sync.policy_store import PolicyView
@@ -48,6 +54,19 @@ _UPDATE_CONVERSATION = (
     .values({name: bindparam(f"new_{name}") for name in _CHANGEABLE} | {"version": _CONVERSATION.c.version + 1})
 )
 
+_CUSTOMER, _CONTACT = table(Customer), table(Contact)
+_FILLED_OF_CUSTOMER = ("name", "name_key", "kind", "kind_reason", "website", "address", "phone", "origins")
+_FILLED_OF_CONTACT = ("customer_id", "name", "name_key", "title", "origins")
+_UPDATE_CUSTOMER = (
+    update(_CUSTOMER)
+    .where(_CUSTOMER.c.id == bindparam("key"))
+    .values({name: bindparam(f"new_{name}") for name in _FILLED_OF_CUSTOMER} | {"version": _CUSTOMER.c.version + 1})
+)
+_UPDATE_CONTACT = (
+    update(_CONTACT)
+    .where(_CONTACT.c.id == bindparam("key"))
+    .values({name: bindparam(f"new_{name}") for name in _FILLED_OF_CONTACT} | {"version": _CONTACT.c.version + 1})
+)
 _PARTICIPANT = table(ConversationParticipant)
 _UPDATE_PARTICIPANT = (
     update(_PARTICIPANT)
@@ -68,7 +87,10 @@ class Batch:
     found: Lookups
     now: datetime
     keys: NewKeys
+    sides: Mapping[str, Side] = field(default_factory=dict)  # by entry id
     rows: RowBuffer = field(default_factory=RowBuffer)
+    missing: MissingRows = field(default_factory=MissingRows)
+    retold: set[int] = field(default_factory=set)  # customers whose kind or name changed: the directory must know
     dirty: DirtyKeys = field(default_factory=DirtyKeys)
     spread: set[int] = field(default_factory=set)  # conversations of which every id must be told anew
     shared: set[int] = field(default_factory=set)  # conversations whose assignee may need a share, or need it no more
@@ -139,6 +161,8 @@ class Batch:
     def finish(self) -> None:
         """Write everything collected, the directory's changes last: their values are read from what stands then."""
         self.flush()
+        self.missing.write(self.session.connection())
+        self._write_parties()
         self._write_conversations()
         if self.acting:
             self._write_acting()
@@ -163,6 +187,20 @@ class Batch:
         ]
         if changed:
             self.session.connection().execute(_UPDATE_CONVERSATION, changed)
+
+    def _write_parties(self) -> None:
+        """Write what letters filled in.  Sorted, so that two workers lock the same rows in the same order."""
+        connection = self.session.connection()
+        customers = sorted((one for one in self.found.customers.values() if one.is_changed), key=lambda one: one.id)
+        contacts = {one.id: one for one in self.found.contacts.values() if one.is_changed}
+        if customers:
+            connection.execute(_UPDATE_CUSTOMER, [_customer_fields(one) for one in customers])
+        if contacts:
+            connection.execute(_UPDATE_CONTACT, [_contact_fields(contacts[key]) for key in sorted(contacts)])
+        if customers or contacts:
+            mark_changed(self.session, customers=[one.id for one in customers], contacts=sorted(contacts))
+        if self.retold:
+            changed_customers(self.session, self.dirty, sorted(self.retold))
 
     def _write_reclaim_dates(self) -> None:
         """Whoever wrote or was written to falls into the public pool later.  Most mails change nothing by it."""
@@ -196,3 +234,12 @@ def counted_for(state: ConversationState) -> int | None:
 
 def _fields(state: ConversationState) -> dict[str, Any]:
     return {name: getattr(state, name) for name in _CHANGEABLE}
+
+
+def _customer_fields(state: CustomerState) -> dict[str, Any]:
+    fields = {f"new_{name}": getattr(state, name) for name in _FILLED_OF_CUSTOMER if name != "name_key"}
+    return {"key": state.id, "new_name_key": state.name.casefold()[:300]} | fields
+
+
+def _contact_fields(state: ContactState) -> dict[str, Any]:
+    return {"key": state.id} | {f"new_{name}": getattr(state, name) for name in _FILLED_OF_CONTACT}

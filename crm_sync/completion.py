@@ -4,9 +4,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from crm_sync.customers.match import Match
+from crm_sync.customers.party_states import CustomerState
+from crm_sync.customers.sides import Side
 from crm_sync.letters import Letter
-from crm_sync.lookups import ConversationState, CustomerState
-from tradepost.arrival import Arrival
+from crm_sync.lookups import ConversationState
 from tradepost.directory import AddressFact, DomainFact, ThreadFact
 from tradepost.ownership import Facts, Ownership, decide_owner, least_loaded
 from tradepost.policy import Policy, Pool
@@ -17,20 +19,37 @@ OWNER_FIELDS = ("customer", "contact", "conversation", "owner")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the records say about the other side of one mail."""
+    """What the records say about the other side of one mail.
 
-    party: str  # address key
-    company: str  # the company domain that stands for it, "" for none
-    contact_id: int | None
-    contact_customer: CustomerState | None
-    domain_customer: CustomerState | None
+    `clients` are customers for whom the other side writes, with the reason, the surest first.
+    """
+
+    side: Side
+    match: Match
     conversation: ConversationState | None
     conversation_customer: CustomerState | None
+    clients: tuple[tuple[CustomerState, str], ...] = ()
+
+    @property
+    def party(self) -> str:
+        """The address key of the other side."""
+        return self.side.party.address
+
+    @property
+    def company(self) -> str:
+        """The company domain that stands for it, "" for none."""
+        return self.side.party.company
+
+    @property
+    def contact_id(self) -> int | None:
+        """The contact whose address that is."""
+        return self.match.contact.id if self.match.contact else None
 
     @property
     def customer(self) -> CustomerState | None:
-        """The customer in force: the conversation's, else the address's, else the company domain's."""
-        return self.conversation_customer or self.contact_customer or self.domain_customer
+        """The customer in force: the conversation's, else for whom the other side writes, else its own."""
+        client = self.clients[0][0] if self.clients else None
+        return self.conversation_customer or client or self.match.customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +64,6 @@ class Desk:
     def email(self, person_id: int | None) -> str | None:
         """Return the address of a person who still works here."""
         return self.emails.get(person_id) if person_id is not None else None
-
-
-def complete_direction(policy: Policy, arrival: Arrival) -> Direction:
-    """Decide the direction of a mail that came before the milter knew the company: a login sends, others write to us."""
-    envelope = arrival.envelope
-    if not envelope.client.login:
-        return Direction.INBOUND
-    is_internal = all(policy.is_own(recipient) for recipient in envelope.recipients)
-    return Direction.INTERNAL if is_internal else Direction.OUTBOUND
 
 
 def complete_owner(desk: Desk, letter: Letter, known: Known) -> tuple[str | None, str]:
@@ -88,25 +98,19 @@ def _distribute(desk: Desk, ownership: Ownership, labels: Labels, pools: list[Po
 
 
 def _facts(desk: Desk, letter: Letter, known: Known) -> Facts:
-    owner_of = {
-        customer.id: desk.email(customer.owner_id)
-        for customer in (known.contact_customer, known.domain_customer)
-        if customer
-    }
-    address = None
+    customer = known.clients[0][0] if known.clients else known.match.customer
+    owner = desk.email(customer.owner_id) if customer else None
+    address = domain = None
     if known.contact_id is not None:
-        customer = known.contact_customer
         address = AddressFact(
             contact=known.contact_id,
             customer=customer.public_id if customer else None,
-            owner=owner_of[customer.id] if customer else None,
+            owner=owner,
             kind=customer.kind if customer else "unknown",
             grade=customer.grade if customer else None,
         )
-    domain = None
-    if known.domain_customer is not None:
-        customer = known.domain_customer
-        domain = DomainFact(customer.public_id, owner_of[customer.id], customer.kind, customer.grade)
+    elif customer is not None:
+        domain = DomainFact(customer.public_id, owner, customer.kind, customer.grade)
     threads: tuple[ThreadFact, ...] = ()
     if known.conversation is not None:
         thread_customer = known.conversation_customer

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from crm_sync.customers.party_lookups import Parties, WantedParties, fetch_parties
+from crm_sync.customers.party_states import ContactState, CustomerState
 from crm_sync.key_lists import among_keys
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
-from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from crm_sync.models.mail import Arrival, Message
 
 # Every further look means that another worker merged one of the few conversations in question since the last.
@@ -48,48 +49,6 @@ _PARTICIPANTS = select(
 _POOLS = select(ConversationPool.conversation_id, ConversationPool.pool_id).where(
     among_keys(ConversationPool.conversation_id)
 )
-_CONTACTS = (
-    select(ContactAddress.address_key, Contact.id, Contact.customer_id)
-    .join(Contact, Contact.id == ContactAddress.contact_id)
-    .where(among_keys(ContactAddress.address_key))
-)
-_DOMAINS = select(CustomerDomain.domain, CustomerDomain.customer_id).where(among_keys(CustomerDomain.domain))
-_CUSTOMERS = (
-    select(
-        Customer.id,
-        Customer.public_id,
-        Customer.scope_id,
-        Customer.kind,
-        Customer.grade,
-        Scope.owner_id,
-        Customer.reclaim_days,
-        Customer.reclaim_at,
-    )
-    .join(Scope, Scope.id == Customer.scope_id)
-    .where(among_keys(Customer.id))
-)
-
-
-@dataclass(slots=True)
-class CustomerState:
-    """A customer while the batch works on it."""
-
-    id: int
-    public_id: str
-    scope_id: int
-    kind: str
-    grade: str | None
-    owner_id: int | None
-    reclaim_days: int | None = None
-    reclaim_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ContactState:
-    """A contact and whom he works for."""
-
-    id: int
-    customer_id: int | None
 
 
 @dataclass(slots=True)
@@ -130,8 +89,7 @@ class Wanted:
     entry_ids: Collection[str]
     content_keys: Collection[str]
     id_digests: Collection[str]  # of own and referenced ids
-    addresses: Collection[str]
-    domains: Collection[str]
+    parties: WantedParties
 
 
 class Lookups:
@@ -145,9 +103,22 @@ class Lookups:
         self.ids_repeated: set[str] = set()  # digests that messages of different content carry
         self.anchors: defaultdict[str, set[int]] = defaultdict(set)
         self.conversations: dict[int, ConversationState] = {}
-        self.contacts: dict[str, ContactState] = {}
-        self.domains: dict[str, int] = {}
-        self.customers: dict[int, CustomerState] = {}
+        self.parties = Parties()
+
+    @property
+    def contacts(self) -> dict[str, ContactState]:
+        """Address key -> contact."""
+        return self.parties.contacts
+
+    @property
+    def domains(self) -> dict[str, int]:
+        """Company domain -> its one customer."""
+        return self.parties.domains
+
+    @property
+    def customers(self) -> dict[int, CustomerState]:
+        """Every customer that the batch came upon."""
+        return self.parties.customers
 
     def conversations_of(self, digest: str) -> list[ConversationState]:
         """Return the conversations this id leads to, oldest first."""
@@ -168,7 +139,8 @@ def fetch_lookups(connection: Connection, wanted: Wanted) -> Lookups:
         found.carriers[digest].add(carrier)
         if is_repeated:
             found.ids_repeated.add(digest)
-    _fetch_parties(connection, wanted, found)
+    theirs = {state.customer_id for state in found.conversations.values() if state.customer_id is not None}
+    found.parties = fetch_parties(connection, wanted.parties, theirs)
     return found
 
 
@@ -199,15 +171,3 @@ def _lock_conversations(connection: Connection, keys: Collection[int]) -> dict[i
     for conversation, pool in connection.execute(_POOLS, left):
         found[conversation].pools.add(pool)
     return found
-
-
-def _fetch_parties(connection: Connection, wanted: Wanted, found: Lookups) -> None:
-    contacts = connection.execute(_CONTACTS, {"keys": list(wanted.addresses)})
-    found.contacts = {key: ContactState(contact, customer) for key, contact, customer in contacts}
-    found.domains = dict(connection.execute(_DOMAINS, {"keys": list(wanted.domains)}).all())
-    keys = {state.customer_id for state in found.contacts.values()} | set(found.domains.values())
-    keys |= {state.customer_id for state in found.conversations.values()}
-    keys.discard(None)
-    if keys:
-        customers = connection.execute(_CUSTOMERS, {"keys": list(keys)})
-        found.customers = {row.id: CustomerState(*row) for row in customers}

@@ -1,21 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the other side is to us, whether a mail makes it a lead, and whether it took part before.  Pure."""
+"""What the other side is to us, and whether it took part before.  Pure."""
 
 from collections.abc import Sequence
 
 from tradepost.addresses import company_domain
-from tradepost.party import is_robot
+from tradepost.party import Party, is_ours, is_robot
 from tradepost.policy import Policy
-from tradepost.verdict import BUSINESS_CATEGORIES, Direction, Labels
-
-
-def makes_lead(direction: Direction, labels: Labels, party: str) -> bool:
-    """Does this mail make its unknown party a lead?  Newsletters, robots and automatic mail never do."""
-    if labels.is_automatic or is_robot(party) or "@" not in party:
-        return False
-    if direction is Direction.OUTBOUND:
-        return True
-    return direction is Direction.INBOUND and labels.category in BUSINESS_CATEGORIES
+from tradepost.verdict import Labels
 
 
 def is_human(labels: Labels, party: str) -> bool:
@@ -23,12 +14,14 @@ def is_human(labels: Labels, party: str) -> bool:
     return not (labels.is_automatic or is_robot(party) or labels.category in ("marketing", "spam"))
 
 
-def party_kind(policy: Policy, labels: Labels, party: str, customer_kind: str | None) -> str:
+def party_kind(policy: Policy, labels: Labels, party: Party, customer_kind: str | None) -> str:
     """Name what the other side is to us, for the record."""
     if customer_kind is not None:
         return customer_kind
-    if party and policy.is_own(party):
+    if party.address and is_ours(policy, party.address):
         return "own"
+    if party.via == "platform-notice":
+        return "platform"
     if labels.is_automatic:
         return "automatic"
     if labels.category in ("marketing", "spam"):

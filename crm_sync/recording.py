@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Record a batch of letters in one transaction: arrival, message, conversation, customer.  Twice is the same as once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,21 +12,23 @@ from sqlalchemy.orm import Session
 from crm_sync.arrival_rows import add_arrival, add_message_rows, add_recipients, name_blobs
 from crm_sync.batch import Batch, counted_for
 from crm_sync.batch_locks import lock_batch
-from crm_sync.completion import OWNER_FIELDS, complete_direction, complete_owner, pools_addressed
+from crm_sync.completion import OWNER_FIELDS, complete_owner, pools_addressed
 from crm_sync.conversations.apart import fetch_apart
 from crm_sync.conversations.binding import Claim, bound_conversations, keep_apart
 from crm_sync.conversations.claims import claim_of
 from crm_sync.conversations.merging import merge_conversations
+from crm_sync.customers.clients import look_for_names, may_have_clients
+from crm_sync.customers.match import match_side
+from crm_sync.customers.sides import Side, complete_direction, read_side, wanted_parties
 from crm_sync.joining import Decision, join_again, join_conversation
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState, MessageState, Wanted, fetch_lookups
 from crm_sync.matching import party_kind
 from crm_sync.models.mail import Message, MessageRecipient
 from crm_sync.new_keys import NewKeys
-from crm_sync.parties import Counterpart, find_known, settle_counterpart
+from crm_sync.parties import Counterpart, add_links, find_known, settle_counterpart
 from crm_sync.policy_store import PolicyView
 from tradepost.addresses import company_domain
-from tradepost.party import Party, find_party
 from tradepost.verdict import Direction, Verdict
 
 _CUSTOMER_KINDS = ("customer", "lead")
@@ -37,9 +39,19 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
 
     Raises whatever a bad letter causes: the caller then records its letters one by one and finds it.
     """
-    connection, wanted = session.connection(), _wanted(view, letters)
-    lock_batch(connection, view.policy, letters, wanted)
-    batch = Batch(session, view, fetch_lookups(connection, wanted), now, NewKeys(connection, len(letters)))
+    connection = session.connection()
+    sides = {letter.arrival.entry_id: read_side(view.policy, letter) for letter in letters}
+    wanted = _wanted(letters, sides)
+    lock_batch(connection, view.policy, letters, sides, wanted)
+    found = fetch_lookups(connection, wanted)
+    speaking = [
+        (letter, side)
+        for letter in letters
+        if may_have_clients(side := sides[letter.arrival.entry_id], match_side(found.parties, side))
+    ]
+    if speaking:
+        look_for_names(connection, found.parties, speaking)
+    batch = Batch(session, view, found, now, NewKeys(connection, len(letters)), sides)
     name_blobs(connection, letters)
     new = 0
     for letter in letters:
@@ -51,29 +63,23 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
     return new
 
 
-def _wanted(view: PolicyView, letters: Sequence[Letter]) -> Wanted:
-    parties: set[Party] = set()
+def _wanted(letters: Sequence[Letter], sides: Mapping[str, Side]) -> Wanted:
     digests: set[str] = set()
     for letter in letters:
         if letter.message is not None:
             digests |= letter.ids.asked
-            # Both, because the direction may not be decided yet.
-            for direction in (Direction.INBOUND, Direction.OUTBOUND):
-                parties.add(find_party(view.policy, letter.arrival.envelope, letter.message, direction))
     return Wanted(
         entry_ids=[letter.arrival.entry_id for letter in letters],
         content_keys=[letter.content_key for letter in letters if letter.content_key],
         id_digests=digests,
-        addresses={party.address for party in parties if party.address},
-        domains={party.company for party in parties if party.company},
+        parties=wanted_parties(sides),
     )
 
 
 def _record(batch: Batch, letter: Letter) -> None:
     stored = letter.arrival.verdict
     if "direction" in stored.missing:
-        direction = complete_direction(batch.view.policy, letter.arrival)
-        letter = replace(letter, arrival=replace(letter.arrival, verdict=replace(stored, direction=direction)))
+        letter = _directed(letter, complete_direction(batch.view.policy, letter.arrival))
     if letter.message is None:
         add_arrival(batch, letter, stored, None, _decided(letter, stored, {}))
         return
@@ -84,25 +90,36 @@ def _record(batch: Batch, letter: Letter) -> None:
         _record_new(batch, letter, stored)
 
 
+def _directed(letter: Letter, direction: Direction) -> Letter:
+    verdict = letter.arrival.verdict
+    if verdict.direction is direction:
+        return letter
+    return replace(letter, arrival=replace(letter.arrival, verdict=replace(verdict, direction=direction)))
+
+
 def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
     has_clash = bool(batch.found.carriers.get(letter.ids.own))
     bound = _bind(batch, letter)
+    crossed = letter
+    # What a colleague passes on counts as its writer's; where it belongs, the colleague vouches for.
+    letter = _directed(letter, batch.sides[letter.arrival.entry_id].direction)
     decision = _decide(batch, letter, bound)
     pool_id = next(iter(decision.pool_ids), None)
     counterpart = settle_counterpart(batch, letter, decision.known, decision.owner_id, pool_id)
     conversation = join_conversation(batch, letter, decision, counterpart, bound)
     customer = counterpart.customer
     kind = party_kind(
-        batch.view.policy, letter.labels, decision.known.party, customer.kind if customer is not None else None
+        batch.view.policy, letter.labels, decision.known.side.party, customer.kind if customer is not None else None
     )
     message_id = add_message_rows(batch, letter, conversation, counterpart, kind=kind, has_clash=has_clash)
+    add_links(batch, letter, message_id, conversation, counterpart)
     batch.found.messages[letter.content_key] = MessageState(message_id, conversation.id)
     if has_clash:
         _flag_clash(batch, letter, conversation)
     if letter.ids.own:
         batch.found.carriers[letter.ids.own].add(conversation.id)
     found = _found_fields(decision, conversation, counterpart)
-    add_arrival(batch, letter, stored, message_id, _decided(letter, stored, found))
+    add_arrival(batch, crossed, stored, message_id, _decided(crossed, stored, found))
 
 
 def _record_again(batch: Batch, letter: Letter, stored: Verdict, before: MessageState) -> None:
@@ -153,8 +170,9 @@ def _decide(batch: Batch, letter: Letter, conversation: ConversationState | None
     """Take the owner that arrival named; where it named none for want of knowledge, decide from the records."""
     policy, verdict = batch.view.policy, letter.arrival.verdict
     envelope, message = letter.arrival.envelope, letter.message
-    known = find_known(batch, find_party(policy, envelope, message, verdict.direction), conversation)
-    if "owner" in verdict.missing:
+    side = batch.sides[letter.arrival.entry_id]
+    known = find_known(batch, letter, side, conversation)
+    if "owner" in verdict.missing or side.forwarded_by:
         owner, reason = complete_owner(batch.desk(), letter, known)
     else:
         owner, reason = verdict.owner, verdict.owner_reason or ""

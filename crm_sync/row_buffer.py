@@ -19,7 +19,7 @@ from crm_sync.models.conversations import (
 )
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from crm_sync.models.duplicates import ChangedRecord
-from crm_sync.models.mail import Arrival, Message, MessagePart, MessageRecipient, MessageText
+from crm_sync.models.mail import Arrival, Message, MessageLink, MessagePart, MessageRecipient, MessageText
 from crm_sync.search.mail_rows import index_recorded
 
 # What is referred to comes before what refers to it.
@@ -37,6 +37,7 @@ _ORDER: tuple[Table, ...] = tuple(
         MessageRecipient,
         MessageText,
         MessagePart,
+        MessageLink,
         MessageAnchor,
         ConversationParticipant,
         ConversationPool,

@@ -3,12 +3,12 @@
 
 import pytest
 
-from crm_sync.matching import is_known_participant, makes_lead, party_kind
+from crm_sync.matching import is_known_participant, party_kind
 from tradepost.envelope import Envelope
 from tradepost.message import Address, Message
 from tradepost.party import Party, find_party, is_robot, outsiders
 from tradepost.policy import Policy
-from tradepost.verdict import BUSINESS_CATEGORIES, CATEGORIES, Direction, Labels
+from tradepost.verdict import Direction, Labels
 
 POLICY = Policy(domains=("own.example",))
 
@@ -30,21 +30,6 @@ POLICY = Policy(domains=("own.example",))
 )
 def test_robots_are_known_by_their_local_part(address: str, robot: bool) -> None:
     assert is_robot(address) is robot
-
-
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_only_business_categories_make_an_inbound_lead(category: str) -> None:
-    wanted = category in BUSINESS_CATEGORIES
-    assert makes_lead(Direction.INBOUND, Labels(category=category), "a@acme.example") is wanted
-    assert makes_lead(Direction.OUTBOUND, Labels(category=category), "a@acme.example")
-
-
-def test_internal_or_automatic_mail_or_no_address_makes_no_lead() -> None:
-    order = Labels(category="order")
-    assert not makes_lead(Direction.INTERNAL, order, "a@acme.example")
-    assert not makes_lead(Direction.INBOUND, Labels(category="order", is_automatic=True), "a@acme.example")
-    assert not makes_lead(Direction.OUTBOUND, Labels(is_automatic=True), "a@acme.example")
-    assert not makes_lead(Direction.INBOUND, order, "")
 
 
 def test_the_party_is_who_writes_and_on_the_way_out_whom_it_is_written_to() -> None:
@@ -82,11 +67,13 @@ def test_a_participant_is_known_by_address_or_company_never_by_free_mail(party: 
 
 def test_party_kinds() -> None:
     labels = Labels(category="inquiry")
-    assert party_kind(POLICY, labels, "a@acme.example", "supplier") == "supplier"
-    assert party_kind(POLICY, labels, "a@own.example", None) == "own"
-    assert party_kind(POLICY, Labels(is_automatic=True), "a@acme.example", None) == "automatic"
-    assert party_kind(POLICY, Labels(category="marketing"), "a@acme.example", None) == "marketing"
-    assert party_kind(POLICY, labels, "a@acme.example", None) == "unknown"
+    stranger = Party("a@acme.example", "acme.example")
+    assert party_kind(POLICY, labels, stranger, "supplier") == "supplier"
+    assert party_kind(POLICY, labels, Party("a@own.example", ""), None) == "own"
+    assert party_kind(POLICY, Labels(is_automatic=True), stranger, None) == "automatic"
+    assert party_kind(POLICY, Labels(category="marketing"), stranger, None) == "marketing"
+    assert party_kind(POLICY, labels, Party("n@plaza.example", "", "platform-notice"), None) == "platform"
+    assert party_kind(POLICY, labels, stranger, None) == "unknown"
 
 
 @pytest.mark.parametrize(

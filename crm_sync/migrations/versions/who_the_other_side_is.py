@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Domains, addresses, names and phones of the other side, its fields and where they come from, and why each mail was linked."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,7 +24,7 @@ def _reference(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
 
 
 def upgrade() -> None:
-    for column in (
+    customer_columns: tuple[sa.Column[Any], ...] = (
         _text("kind_reason", 60),
         _text("industry", 100),
         _text("size", 40),
@@ -32,16 +34,18 @@ def upgrade() -> None:
         sa.Column("profile", sa.Text(), nullable=False, server_default=""),
         sa.Column("star", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("origins", sa.JSON(), nullable=False, server_default="{}"),
-    ):
+    )
+    for column in customer_columns:
         op.add_column("customer", column)
-    for column in (
+    contact_columns: tuple[sa.Column[Any], ...] = (
         _text("name_key", 120),
         _text("title", 200),
         _text("decision_role", 20),
         sa.Column("social", sa.JSON(), nullable=False, server_default="[]"),
         sa.Column("origins", sa.JSON(), nullable=False, server_default="{}"),
         sa.Column("version", _BIG, nullable=False, server_default="1"),
-    ):
+    )
+    for column in contact_columns:
         op.add_column("contact", column)
     op.create_index(op.f("ix_contact_name_key"), "contact", ["name_key"], unique=False)
     for table in ("customer_domain", "contact_address"):
