@@ -112,7 +112,8 @@ class Events:
                 writer = self.today(chance.choice(party.people), thread.at)
                 writer = writer if writer.party is party else human
             elif thread.accepted and chance.random() < 0.4:
-                writer = thread.accepted[-1].people[0]
+                joined = thread.accepted[-1].people[0]
+                writer = joined if joined.address in (one[1] for one in (*last.to, *last.cc)) else human
             address = writer.other_address if writer.other_address and chance.random() < 0.15 else ""
             last = self.reply(thread, writer, rep, last, with_us, address)
             yield last
@@ -142,7 +143,11 @@ class Events:
         to = (last.sender,) if not last.reply_to else ((last.sender[0], last.reply_to),)
         if to[0][1].endswith(".example"):
             to = next((mail.sender,) for mail in reversed(thread.mails) if mail.direction is Direction.INBOUND)
-        cc = tuple(one for one in dict.fromkeys((*last.cc, *with_us)) if one[1] not in (to[0][1], rep.address))
+        cc = tuple(
+            one
+            for one in dict.fromkeys((*last.to, *last.cc, *with_us))
+            if one[1] != to[0][1] and not one[1].endswith(".example") and last.number >= 0
+        )
         subject = thread.open_subject(rep) if chance.random() < 0.03 else ""
         mail = thread.say(rep, to, *some(chance, thread.words(rep).rep), answers=last, cc=cc, subject=subject)
         if subject:
@@ -217,7 +222,8 @@ class Events:
         """Somebody of the other side answers."""
         chance = self.chance
         words = thread.words(writer)
-        cc = tuple(one for one in dict.fromkeys((*last.cc, *with_us)) if one[1] != writer.address)
+        others = last.cc if chance.random() < 0.25 else (*last.to, *last.cc)
+        cc = tuple(one for one in dict.fromkeys((*others, *with_us)) if one[1] not in (writer.address, address))
         draw = chance.random()
         subject = thread.open_subject(writer) if draw < 0.05 else ""
         situations = ["changed subject"] if subject else []
@@ -228,13 +234,14 @@ class Events:
         if not last.is_recorded:
             situations.append("answer not recorded")
         signed = True if address and chance.random() < 0.8 else None
+        before = set(thread.named)
         mail = thread.say(
             writer, to, *some(chance, said), answers=last, cc=cc, subject=subject, is_forward=is_forward, address=address,
             signed=signed,
         )  # fmt: skip
         if writer.party is not thread.party:
             situations.append("third party answers")
-        elif writer.address not in {one[1] for m in thread.mails[:-1] for one in (m.sender, *m.to, *m.cc)}:
+        elif writer.address not in before:
             situations.append("colleague answers")
         if not writer.program.references and not is_forward:
             situations.append(writer.program.name)

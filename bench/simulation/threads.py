@@ -33,6 +33,11 @@ class Thread:
         self.mails: list[Mail] = []
         self.goods = chance.choice(GOODS)
 
+    @property
+    def named(self) -> frozenset[str]:
+        """Every address that a recorded mail of it names."""
+        return frozenset(one[1] for mail in self.mails if mail.is_recorded for one in (mail.sender, *mail.to, *mail.cc))
+
     def wait(self, hours: float) -> None:
         """Let time go by."""
         self.at += timedelta(hours=self.chance.expovariate(1 / hours) + 0.02)

@@ -42,6 +42,9 @@ class Truth:
         self._interned: dict[Hashable, Hashable] = {}
         self._core_of: dict[tuple[int, str], int] = {}
         self.core_count: dict[int, int] = defaultdict(int)  # of a party
+        self._begun: set[int] = set()  # threads
+        # By core of a thread: whose mails are in it, which addresses and companies took part.
+        self._met: dict[int, set[Core]] = defaultdict(set)
         self._took_part: dict[int, set[str]] = defaultdict(set)
 
     def add(self, mail: Mail) -> None:
@@ -52,16 +55,18 @@ class Truth:
         self.parents.append(mail.number)
         self.situations.append(self._intern(mail.situations))
         outside = self._outside(mail)
-        known = self._seen(mail)
-        is_open = known or bool(outside & self._took_part[mail.thread]) or mail.direction is Direction.INTERNAL
-        links = [link.number for link in mail.links if link.number >= 0] if is_open else []
+        links = [link.number for link in mail.links if link.number >= 0 and self._is_open(mail, outside, link.number)]
         for link in links:
             self._join(mail.number, link)
-        is_first = not self._took_part[mail.thread]
+        is_first = mail.thread not in self._begun
+        self._begun.add(mail.thread)
         if not links and not is_first:
             self.unknowable.add(mail.number)
-        self._took_part[mail.thread] |= outside
-        self.cores.append(self._intern(self._settle(mail, is_first or bool(links))))
+        cores = self._settle(mail, is_first or bool(links))
+        self.cores.append(self._intern(cores))
+        core = self.core(mail.number)
+        self._took_part[core] |= outside
+        self._met[core].update(cores)
         if mail.situations == ("bounce",):
             self.needs_no_party.add(mail.number)
 
@@ -74,9 +79,11 @@ class Truth:
         companies = {company_domain(key) for key in keys} - self._world.maker.shared_domains - {""}
         return keys | {f"@{company}" for company in companies}
 
-    def _seen(self, mail: Mail) -> bool:
-        """Is the mail's party known by something beside the thread?"""
-        return any((party, key) in self._core_of for party, key in mail.evidence)
+    def _is_open(self, mail: Mail, outside: set[str], link: int) -> bool:
+        """Can it be known that the mail belongs to one that it leads to?"""
+        core = self.core(link)
+        is_met = any((key[0], self._core_of[key]) in self._met[core] for key in mail.evidence if key in self._core_of)
+        return is_met or mail.direction is Direction.INTERNAL or bool(outside & self._took_part[core])
 
     def _settle(self, mail: Mail, is_linked: bool) -> tuple[Core, ...]:
         """Return the cores this mail may hang on."""
@@ -117,7 +124,11 @@ class Truth:
 
     def _join(self, one: int, other: int) -> None:
         one, other = self.core(one), self.core(other)
-        self.parents[max(one, other)] = min(one, other)
+        one, other = sorted((one, other))
+        if one != other:
+            self.parents[other] = one
+            self._met[one] |= self._met.pop(other, set())
+            self._took_part[one] |= self._took_part.pop(other, set())
 
     def _intern(self, value: T) -> T:
         return cast(T, self._interned.setdefault(value, value))
