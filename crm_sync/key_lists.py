@@ -8,7 +8,7 @@ the server.
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Dialect, Integer, Text, bindparam
+from sqlalchemy import BigInteger, Column, ColumnElement, Dialect, Integer, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
@@ -61,6 +61,6 @@ def _compile_json(element: _Among, compiler: SQLCompiler, **how: Any) -> str:
     return f"{column} IN (SELECT value FROM json_each({keys}))"
 
 
-def among_keys(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+def among_keys(column: InstrumentedAttribute[Any] | Column[Any]) -> ColumnElement[Any]:
     """Return the condition that a column is one of `keys`, a parameter of the statement: a collection, also an empty one."""
     return _Among(column, bindparam("keys", type_=_KeyList(isinstance(column.type, Integer))))
