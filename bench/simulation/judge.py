@@ -19,8 +19,8 @@ from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from ulid import ULID
 
+from bench.simulation.office import number_of
 from bench.simulation.truth import ANY, Truth
 from bench.simulation.world import Kind
 from crm_sync.models.conversations import Conversation
@@ -74,11 +74,6 @@ class Found:
         record = self.customers.get(number, 0)
         customer = f"customer {record} {self.names[record]!r} ({self.kinds[record]})" if record else "no customer"
         return f"{customer}, conversation {self.conversations.get(number)}"
-
-
-def number_of(entry_id: str) -> int:
-    """Return the number of the mail that came as this entry."""
-    return int.from_bytes(bytes(ULID.from_str(entry_id))[6:], "big")
 
 
 def read_records(session: Session) -> Found:
