@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm_sync.customers.reclaim import CLAIMABLE_KINDS
-from crm_sync.customers.transfers import Held, Holder, Moved, Why, begin_transfers, fetch_held, transfer
+from crm_sync.customers.tenures import Held, Holder, Why
+from crm_sync.customers.transfers import Moved, begin_transfers, fetch_held, transfer
 from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.people import Person, Pool, PoolMember
 from crm_sync.models.public_pool import CustomerTenure, PublicPool, ReleaseReason
@@ -122,7 +123,7 @@ def _find(session: Session, viewer: Viewer, customer_id: str, action: Action) ->
 def _hand(session: Session, viewer: Viewer, held: Held, to: Holder, why: Why) -> Handed:
     moved = Moved()
     transfer(session, [(held, to)], why, moved)
-    moved.finish(session)
+    moved.finish(session, why)
     return Handed(
         held.public_id,
         "" if viewer.hides(Entity.CUSTOMER, "name") else held.name,

@@ -102,7 +102,7 @@ def test_who_claims_owns_it_and_its_idle_conversations_and_the_milter_knows(room
     assert known is not UNKNOWN
     assert [ANN.encode() in known[key] for key in keys[:3]] == [True, True, True]
     with room.database.reading() as session:
-        assert seen_customers(session, BOB) == set()
+        assert seen_customers(session, BOB) == {"acme"}, "as long as he works on one of its conversations"
         [tenure] = session.scalars(select(CustomerTenure))
         assert (tenure.came_by, tenure.since, tenure.until) == ("claimed", START, None)
         [event] = session.scalars(select(Event).where(Event.customer_id == plot.id))
@@ -200,6 +200,8 @@ def test_a_gift_needs_the_right_to_assign(room: MailRoom) -> None:
     with pytest.raises(ClaimError, match=r"'nobody@own\.example': is no registered person"):
         give(room, EVE, plot, "nobody@own.example")
     assert give(room, EVE, plot, BOB).conversations == 2
+    with room.database.reading() as session:
+        assert [seen_customers(session, who) for who in (ANN, BOB)] == [set(), {"acme"}]
     assert state(room, plot)["work"] == [BOB, BOB]
     with pytest.raises(ClaimError, match=f"is {BOB}'s already"):
         give(room, EVE, plot, BOB)
