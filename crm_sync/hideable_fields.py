@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm_sync.fields.definitions import RIGHT_OF, hidden_name
 from crm_sync.models.choices import ChoiceList
+from crm_sync.models.fields import FieldDef
 from crm_sync.rights import Entity
 
 HIDEABLE: Mapping[Entity, tuple[str, ...]] = {
@@ -24,5 +26,7 @@ HIDEABLE: Mapping[Entity, tuple[str, ...]] = {
 def fetch_hideable(session: Session) -> Mapping[Entity, tuple[str, ...]]:
     """Return the fields that may be hidden, by entity and in the order of the alphabet: ours, and the company's own lists."""
     lists = session.scalars(select(ChoiceList.key).where(ChoiceList.subject == Entity.CUSTOMER))
-    own = {Entity.CUSTOMER: tuple(lists)}
+    own = {Entity.CUSTOMER: [*lists], Entity.OPPORTUNITY: []}
+    for entity, key in session.execute(select(FieldDef.entity, FieldDef.key)):
+        own[RIGHT_OF[entity]].append(hidden_name(entity, key))
     return {entity: tuple(sorted({*fields, *own.get(entity, ())})) for entity, fields in HIDEABLE.items()}
