@@ -31,6 +31,7 @@ First = TypeVar("First", bound=Hashable)
 Second = TypeVar("Second", bound=Hashable)
 
 BUYERS = (Kind.CUSTOMER, Kind.AGENT)
+_OUTWEIGHS = 10**9  # more than there are mails
 SALES_KINDS = frozenset({"lead", "customer", "agent"})
 
 
@@ -104,7 +105,7 @@ def judge(truth: Truth, found: Found) -> Judgement:
     """Count."""
     result = Judgement(mails=truth.mails)
     linked = [number for number, record in found.customers.items() if record]
-    owner = _majority((found.customers[n], party) for n in linked for party in {p for p, _ in truth.cores[n]})
+    owner = _owners(truth, found, linked)
     thread_of = _majority((found.conversations[n], truth.threads[n]) for n in found.conversations)
     home = _majority(
         (core, found.customers[n]) for n in linked for core in truth.cores[n] if owner[found.customers[n]] == core[0]
@@ -144,6 +145,19 @@ def judge(truth: Truth, found: Found) -> Judgement:
         for n in numbers:
             result.told[n] = _tell(truth, found, owner, home, place, n)
     return result
+
+
+def _owners(truth: Truth, found: Found, linked: Iterable[int]) -> dict[int, int]:
+    """Return whose each record is.
+
+    A mail speaks for each party it may hang on; where an agent and his buyer stand alike, it is the first of them.
+    """
+    counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    for n in linked:
+        for party in {party for party, _ in truth.cores[n]}:
+            counts[found.customers[n]][party] += _OUTWEIGHS
+        counts[found.customers[n]][truth.cores[n][0][0]] += 1
+    return {record: max(counter.items(), key=lambda item: item[1])[0] for record, counter in counts.items()}
 
 
 def _tell(

@@ -4,7 +4,7 @@
 import heapq
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,12 +14,10 @@ from bench.simulation.programs import ERP
 from bench.simulation.threads import Thread, again, spaced
 from bench.simulation.wording import (
     BANK,
-    FROM_FORWARDER,
-    FROM_SUPPLIER,
+    FORWARDERS,
     NEWSLETTER,
     PITCH,
-    TO_FORWARDER,
-    TO_SUPPLIER,
+    SUPPLIERS,
     WORDS,
 )
 from bench.simulation.world import POOLS, Human, Kind, Party, World
@@ -230,7 +228,7 @@ class Events:
         is_forward = 0.05 <= draw < 0.08
         situations += ["forward"] if is_forward else []
         to = (last.sender,) if chance.random() < 0.9 else (("", POOLS[0]),)
-        said = FROM_FORWARDER if writer.party.kind is Kind.FORWARDER else words.answers
+        said = FORWARDERS[writer.party.place.language][1] if writer.party.kind is Kind.FORWARDER else words.answers
         if not last.is_recorded:
             situations.append("answer not recorded")
         signed = True if address and chance.random() < 0.8 else None
@@ -344,30 +342,28 @@ class Events:
     # Others
     def supply(self, at: datetime) -> Story:
         """We buy ourselves."""
-        yield from self._business(
-            at,
-            chance_party(self.chance, self.world.suppliers),
-            TO_SUPPLIER,
-            FROM_SUPPLIER,
-            ("Raw material {n}", "Our purchase order {n}", "Invoice {n}"),
-            ("other", "payment", "logistics"),
+        party = self.chance.choice(self.world.suppliers)
+        subjects = (
+            "Raw material {n}",
+            "Our purchase order {n}",
+            "Invoice {n}",
+            "采购单 {n}",
+            "对账单 {n}",
+            "Delivery {n}",
         )
+        yield from self._business(at, party, SUPPLIERS, subjects, ("other", "payment", "logistics", "order"))
 
     def freight(self, at: datetime) -> Story:
         """Our goods travel."""
-        yield from self._business(
-            at,
-            chance_party(self.chance, self.world.forwarders),
-            TO_FORWARDER,
-            FROM_FORWARDER,
-            ("Freight {c} 40HC", "Booking {n}", "Draft B/L {n}"),
-            ("logistics",),
-        )
+        party = self.chance.choice(self.world.forwarders)
+        subjects = ("Freight {c} 40HC", "Booking {n}", "Draft B/L {n}", "订舱 {n}", "Shipment {n} to {c}")
+        yield from self._business(at, party, FORWARDERS, subjects, ("logistics",))
 
     def _business(
-        self, at: datetime, party: Party, ours: tuple[str, ...], theirs: tuple[str, ...], subjects: tuple[str, ...],
-        categories: tuple[str, ...],
+        self, at: datetime, party: Party, words: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]],
+        subjects: tuple[str, ...], categories: tuple[str, ...],
     ) -> Story:  # fmt: skip
+        ours, theirs = words[party.place.language]
         chance = self.chance
         thread, rep = self.thread(at, party), self.rep(party)
         human = chance.choice(party.people)
@@ -472,10 +468,6 @@ def box(human: Human) -> tuple[str, str]:
 
 def some(chance: random.Random, sentences: tuple[str, ...]) -> list[str]:
     return chance.sample(sentences, min(len(sentences), chance.choice((1, 2, 2, 3))))
-
-
-def chance_party(chance: random.Random, parties: list[Party]) -> Party:
-    return chance.choice(parties)
 
 
 def happen(world: World, seed: int, mails: int) -> Iterator[Mail]:

@@ -220,29 +220,70 @@ WORDS: dict[str, Wording] = {
     ),
 }  # fmt: skip
 
-# What passes between us and those we buy from, and those who carry our goods.
-TO_SUPPLIER = (
-    "please quote us your best price for {q} kg of raw material for our factory.",
-    "We place our purchase order {n} with you: {q} cartons, delivery to our warehouse by {d}.",
-    "Your last delivery to our factory was {q} pieces short, please check {n}.",
-)
-FROM_SUPPLIER = (
-    "please find our quotation {n} for the raw material you asked for: USD {p} per kg.",
-    "your order {n} is ready, our truck will be at your warehouse on {d}.",
-    "Please arrange payment of our invoice {n} to our account by {d}.",
-    "We can supply {q} cartons a week; the price list for your purchasing department is attached.",
-)
-TO_FORWARDER = (
-    "please quote ocean freight 1x40HC Ningbo to {c}, ready on {d}.",
-    "Please book {q} CBM to {c}; the cargo is ready on {d}, our reference {n}.",
-    "Please send us the draft bill of lading {n}.",
-)
-FROM_FORWARDER = (
-    "ocean freight Ningbo - {c} is USD {p}/40HC, ETD {d}, free time 14 days at destination.",
-    "Booking {n} is confirmed: closing date {d}, vessel as attached, please send the VGM.",
-    "Draft B/L {n} attached, please confirm before {d} or amendment fees apply.",
-    "The container of shipment {n} was loaded; ETA {c} {d}. Our freight invoice follows.",
-)
+# What passes between us and those we buy from, and those who carry our goods: (ours, theirs) by language.
+SUPPLIERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "en": (
+        (
+            "please quote us your best price for {q} kg of ABS granulate, delivered to our factory.",
+            "We place our purchase order {n} with you: {q} cartons, delivery to our warehouse by {d}.",
+            "Your last delivery was {q} pieces short, please check delivery note {n}.",
+            "Can you still deliver the {q} gear wheels that we ordered from you this week?",
+            "We have remitted your invoice {n}; please issue the VAT receipt.",
+        ),
+        (
+            "please find our quotation {n} for the material you asked for: USD {p} per kg.",
+            "your order {n} is ready, our truck will be at your gate on {d}.",
+            "Please arrange payment of our invoice {n} to our account by {d}.",
+            "We can supply you {q} cartons a week; our price list is attached.",
+            "Due to the price of copper we have to raise our prices for your orders from {d}.",
+        ),
+    ),
+    "zh": (
+        (
+            "请报 {q} 公斤 ABS 粒子送到我厂的价格。",
+            "我司向贵司下采购单 {n}，{q} 个纸箱，{d} 前送到仓库。",
+            "上次送来的货少了 {q} 件，请核对送货单 {n}。",
+            "贵司发票 {n} 的货款已付，请查收。",
+        ),
+        (
+            "附件是贵司要的材料报价单 {n}，单价 {p} 元。",
+            "贵司订单 {n} 已备好，{d} 送货上门，请安排收货。",
+            "我司对账单 {n} 请核对，请于 {d} 前安排付款。",
+            "因铜价上涨，我司自 {d} 起调整供货价格。",
+        ),
+    ),
+    "de": (
+        ("bitte bieten Sie uns {q} kg Granulat frei unser Werk an.", "wir bestellen bei Ihnen laut Auftrag {n} {q} Kartons."),
+        ("unser Angebot {n} für die von Ihnen angefragten {q} kg: {p} USD.",
+         "Ihre Bestellung {n} liefern wir am {d} an Ihr Lager, die Rechnung folgt."),
+    ),
+}  # fmt: skip
+FORWARDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "en": (
+        (
+            "please quote ocean freight 1x40HC Ningbo to {c}, ready on {d}.",
+            "Please book {q} CBM to {c}; the cargo is ready on {d}, our reference {n}.",
+            "Please send us the draft bill of lading {n}.",
+            "What do you charge by air for {q} kg to {c}?",
+        ),
+        (
+            "ocean freight Ningbo - {c} is USD {p}/40HC, ETD {d}, free time 14 days at destination.",
+            "Booking {n} is confirmed: closing date {d}, vessel as attached, please send the VGM.",
+            "Draft B/L {n} attached, please confirm before {d} or amendment fees apply.",
+            "The container of shipment {n} was loaded; ETA {c} {d}. Our freight invoice follows.",
+            "The truck picks up {q} CBM at your factory on {d}; please prepare the packing list.",
+        ),
+    ),
+    "zh": (
+        ("请报宁波到 {c} 1x40HC 的海运费，{d} 备好货。", "请订舱 {q} 立方到 {c}，{d} 装柜，编号 {n}。", "请发提单 {n} 的确认件。"),
+        (
+            "宁波到 {c} 海运费 {p} 美元/40HC，{d} 开船，目的港免箱期 14 天。",
+            "舱位 {n} 已确认，截关 {d}，请提供 VGM。",
+            "提单 {n} 确认件见附件，请在 {d} 前回复，逾期改单收费。",
+            "拖车 {d} 到贵司工厂装柜，请准备装箱单 {n}。",
+        ),
+    ),
+}  # fmt: skip
 NEWSLETTER = (
     "Our new collection is here: save {q} % until {d}.",
     "The market report of this week: prices for {g} went to USD {p}.",

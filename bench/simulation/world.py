@@ -5,11 +5,13 @@ The shares of `Shares` are of customers, as the company's own statistics would s
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bench.simulation.places import FREIGHT, LATIN, PLACES, SUPPLY, SYLLABLES, Place
 from bench.simulation.programs import PROGRAMS, Program
+from bench.simulation.wording import FORWARDERS, SUPPLIERS
 
 OWN_DOMAINS = ("brightway-tools.example", "brightway.example")
 POOLS = ("sales@brightway-tools.example", "info@brightway-tools.example", "service@brightway-tools.example")
@@ -205,8 +207,8 @@ def make_world(seed: int, customers: int, shares: Shares = Shares()) -> World:
     world = World(
         customers=buyers,
         agents=agents,
-        suppliers=[_tradesman(maker, Kind.SUPPLIER, SUPPLY) for _ in range(few * 2)],
-        forwarders=[_tradesman(maker, Kind.FORWARDER, FREIGHT) for _ in range(few)],
+        suppliers=[_tradesman(maker, Kind.SUPPLIER, SUPPLY, SUPPLIERS) for _ in range(few * 2)],
+        forwarders=[_tradesman(maker, Kind.FORWARDER, FREIGHT, FORWARDERS) for _ in range(few)],
         banks=_named(maker, Kind.BANK, ("hsbc.com", "icbc.com.cn", "harbourunion-bank.com", "bankofsouthport.com")),
         platforms=_named(
             maker,
@@ -327,11 +329,14 @@ def _move_people(maker: Maker, buyers: list[Party], share: float) -> None:
             maker.movers.append(human)
 
 
-def _tradesman(maker: Maker, kind: Kind, words: tuple[str, ...]) -> Party:
-    place = maker.place()
-    name = f"{maker.word().title()} {maker.chance.choice(words)}"
+def _tradesman(maker: Maker, kind: Kind, words: tuple[str, ...], languages: Iterable[str]) -> Party:
+    """Make somebody we pay.  Most are of our own country; the names of half of them tell what they do."""
+    chance = maker.chance
+    place = PLACES[9] if chance.random() < 0.6 else maker.place()
+    place = place if place.language in languages else PLACES[1]
+    name = f"{maker.word().title()} {chance.choice(words)}" if chance.random() < 0.5 else maker.company_name(place)
     party = maker.party(kind, place, name, domains=(maker.domain(place, name),), traits=(kind.value,))
-    for _ in range(maker.chance.choice((1, 2, 3))):
+    for _ in range(chance.choice((1, 2, 3))):
         maker.human(party, party.domains[0])
     return party
 
