@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_sync.advisory_locks import DIRECTORY_CHANGES, hold_for_transaction
 from crm_sync.bulk_rows import insert_rows
+from crm_sync.duplicates.changed_records import mark_changed
 from crm_sync.key_lists import among_keys
 from crm_sync.models.base import table
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
@@ -99,6 +100,7 @@ _CUSTOMERS_OF_ADDRESSES = (
     .join(ContactAddress, ContactAddress.contact_id == Contact.id)
     .where(among_keys(ContactAddress.address_key), Contact.customer_id.is_not(None))
 )
+_CONTACTS_OF_ADDRESSES = select(ContactAddress.contact_id).where(among_keys(ContactAddress.address_key))
 _CUSTOMERS_OF_DOMAINS = select(CustomerDomain.customer_id).where(among_keys(CustomerDomain.domain))
 _LOADS = _question(select(Person.email, Person.open_conversations).order_by(Person.id), Person.id)
 _PARTICIPANTS = (
@@ -132,14 +134,18 @@ class DirtyKeys:
     policy: bool = False
     customers: set[int] = field(default_factory=set)  # whose names may have changed, beside those of the keys above
 
-    def index_customers(self, session: Session) -> None:
-        """Bring the customers behind these keys into the search index: what changed for arrival may be looked for."""
+    def index_customers(self, session: Session) -> set[int]:
+        """Bring the customers behind these keys into the search index: what changed for arrival may be looked for.
+
+        Returns them.
+        """
         customers = set(self.customers)
         connection = session.connection()
         for keys, question in ((self.addresses, _CUSTOMERS_OF_ADDRESSES), (self.domains, _CUSTOMERS_OF_DOMAINS)):
             if keys:
                 customers.update(connection.scalars(question, {"keys": list(keys)}))
         index_customers(connection, customers)
+        return customers
 
     def read(self, session: Session) -> list[DirectoryRow]:
         """Return a `directory_change` row for every key but the loads, with the value in force or None."""
@@ -163,7 +169,10 @@ class DirtyKeys:
         reads the newest number has read all that are lower.
         """
         if changes is None:
-            self.index_customers(session)
+            # What a person changed may make duplicates of two; what a batch writes is marked by its rows.
+            customers = self.index_customers(session)
+            contacts = session.connection().scalars(_CONTACTS_OF_ADDRESSES, {"keys": list(self.addresses)})
+            mark_changed(session, customers=customers, contacts=contacts)
             changes = self.read(session)
         rows = changes
         if self.people:

@@ -209,6 +209,16 @@ class LearningSettings(_Table):
     )
 
 
+class DuplicateSettings(_Table):
+    """Likely duplicates, and the question whether a customer exists."""
+
+    checks_per_hour: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=60,
+        description="How often a person may ask within an hour whether a customer exists; 0: never.  "
+        "The answer names its owner, also to who may not see the customer.",
+    )
+
+
 class MailLogSettings(_Table):
     """Where Postfix logs: what was accepted is read there."""
 
@@ -309,6 +319,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     classify: ClassifySettings = Field(default_factory=ClassifySettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)
+    duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)
     maillog: MailLogSettings = Field(default_factory=MailLogSettings)
     recording: RecordingSettings = Field(default_factory=RecordingSettings)
     web: WebSettings = Field(default_factory=WebSettings)

@@ -144,9 +144,9 @@ def alone(session: Session) -> None:
 
 
 def tell(session: Session, customers: Collection[int], contacts: Collection[int]) -> None:
-    """Tell the directory and the finder of duplicates.  Call it last."""
+    """Tell the directory, and by it the search, and the finder of duplicates.  Call it last."""
     mark_changed(session, customers=customers, contacts=contacts)
-    dirty = DirtyKeys()
+    dirty = DirtyKeys(customers=set(customers))
     changed_customers(session, dirty, customers)
     of_contacts = select(ContactAddress.address_key).where(ContactAddress.contact_id.in_(contacts))
     dirty.addresses.update(session.scalars(of_contacts))

@@ -60,6 +60,6 @@ class DuplicateCheck(Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # None: root
     kind: Mapped[str] = mapped_column(String(10))  # name | domain | address | phone
     asked: Mapped[str] = mapped_column(String(300))
-    outcome: Mapped[str] = mapped_column(String(10))  # owned | pool | likely | nothing
+    outcome: Mapped[str] = mapped_column(String(10))  # owned | pool | unowned | likely | common | nothing
     answer_digest: Mapped[str] = mapped_column(String(64))
     __table_args__ = (Index(None, "person_id", "at"), Index(None, "at"))
