@@ -19,6 +19,7 @@ from crm_sync.customers.reclaim import move_dates_on
 from crm_sync.customers.sides import Side
 from crm_sync.directory_rows import DirtyKeys, changed_customers, changed_threads
 from crm_sync.duplicates.changed_records import mark_changed
+from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState, Lookups
 from crm_sync.missing_rows import MissingRows
 from crm_sync.models.base import Base, table
@@ -26,6 +27,7 @@ from crm_sync.models.conversations import Conversation, ConversationParticipant,
 from crm_sync.models.customers import Contact, Customer
 from crm_sync.models.people import Person, Pool
 from crm_sync.new_keys import NewKeys
+from crm_sync.pipeline.automatic import move_on
 from crm_sync.policy_store import PolicyView
 from crm_sync.row_buffer import RowBuffer
 
@@ -95,6 +97,7 @@ class Batch:
     spread: set[int] = field(default_factory=set)  # conversations of which every id must be told anew
     shared: set[int] = field(default_factory=set)  # conversations whose assignee may need a share, or need it no more
     acting: set[tuple[int, str]] = field(default_factory=set)  # (conversation, who was only named there before)
+    business: list[Letter] = field(default_factory=list)  # new letters that may move a deal on
     alike: dict[int, Opened] = field(default_factory=dict)  # conversations opened, by key
     # Conversations that were opened and not written yet, by key: what happens to them until then changes their row.
     _opened: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -162,6 +165,8 @@ class Batch:
         """Write everything collected, the directory's changes last: their values are read from what stands then."""
         self.flush()
         self.missing.write(self.session.connection())
+        if self.business:
+            move_on(self, self.business)
         self._write_parties()
         self._write_conversations()
         if self.acting:

@@ -10,8 +10,11 @@ from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Contact, Customer, Scope
 from crm_sync.models.mail import Message
+from crm_sync.models.pipeline import Opportunity
 
-_TABLES: tuple[Table, ...] = tuple(table(model) for model in (Scope, Customer, Contact, Conversation, Message))
+_TABLES: tuple[Table, ...] = tuple(
+    table(model) for model in (Scope, Customer, Contact, Conversation, Message, Opportunity)
+)
 # A sequence is outside transactions: nobody is given the same number, and those that are left over are lost.
 _SEQUENCES = ", ".join(f"nextval('{one.name}_id_seq')" for one in _TABLES)
 _NEXT = text(f"SELECT {_SEQUENCES} FROM generate_series(1, :wanted)")

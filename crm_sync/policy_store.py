@@ -21,6 +21,7 @@ from crm_sync.models.people import (
 from crm_sync.models.people import Person as PersonRow
 from crm_sync.models.people import Pool as PoolRow
 from crm_sync.models.rules import RuleRow
+from crm_sync.pipeline.snapshot import PipelineSnapshot, fetch_snapshot
 from tradepost.policy import Person, Policy, Pool
 from tradepost.rules import Effect, Group, Rule
 
@@ -34,6 +35,7 @@ class PolicyView:
     emails: dict[int, str]  # person.id -> email
     team_ids: dict[int, int | None]  # person.id -> team.id
     pool_ids: dict[str, int]  # name -> pool.id
+    pipeline: PipelineSnapshot = field(default_factory=PipelineSnapshot)
     reclaim: ReclaimRules = field(default_factory=ReclaimRules)  # when customers fall back into which pool
 
     def person_id(self, email: str | None) -> int | None:
@@ -67,6 +69,7 @@ def fetch_policy(session: Session) -> PolicyView:
         emails=emails,
         team_ids={row.id: row.team_id for row in rows},
         pool_ids={pool.name: pool.id for pool in pools},
+        pipeline=fetch_snapshot(session),
         reclaim=ReclaimRules.fetch(session),
     )
 

@@ -27,6 +27,7 @@ from crm_sync.matching import party_kind
 from crm_sync.models.mail import Message, MessageRecipient
 from crm_sync.new_keys import NewKeys
 from crm_sync.parties import Counterpart, add_links, find_known, settle_counterpart
+from crm_sync.pipeline.inquiries import is_business
 from crm_sync.policy_store import PolicyView
 from tradepost.addresses import company_domain
 from tradepost.verdict import Direction, Verdict
@@ -114,6 +115,8 @@ def _record_new(batch: Batch, letter: Letter, stored: Verdict) -> None:
     message_id = add_message_rows(batch, letter, conversation, counterpart, kind=kind, has_clash=has_clash)
     add_links(batch, letter, message_id, conversation, counterpart)
     batch.found.messages[letter.content_key] = MessageState(message_id, conversation.id)
+    if is_business(letter):
+        batch.business.append(letter)
     if has_clash:
         _flag_clash(batch, letter, conversation)
     if letter.ids.own:

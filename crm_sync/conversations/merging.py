@@ -20,6 +20,7 @@ from crm_sync.models.conversations import (
 )
 from crm_sync.models.followups import Note, Task
 from crm_sync.models.mail import Message
+from crm_sync.models.pipeline import Opportunity, StageMove
 
 _ACTIVITY_KINDS = {"inbound": "mail-in", "outbound": "mail-out", "internal": "mail-internal"}
 _RANK = (OPEN, WAITING, SOLVED, CLOSED)  # of two, the one with more left to do
@@ -69,13 +70,22 @@ def give_customer(session: Session, state: ConversationState, customer_id: int, 
 def move_to_customer(
     session: Session, conversation_id: int, before: int | None, customer_id: int | None, scope_id: int
 ) -> None:
-    """Let mail, notes and tasks of a conversation hang on that scope, and stand on that customer's timeline."""
+    """Let mail, notes, tasks and deals of a conversation hang on that scope, and stand on that customer's timeline."""
     connection = session.connection()
     connection.execute(update(Message).where(Message.conversation_id == conversation_id).values(scope_id=scope_id))
     for model in (Note, Task):
         connection.execute(
             update(model)
             .where(model.conversation_id == conversation_id)
+            .values(scope_id=scope_id, customer_id=customer_id)
+        )
+    if customer_id is not None:
+        deals = select(Opportunity.id).where(Opportunity.conversation_id == conversation_id)
+        moves = update(StageMove).where(StageMove.opportunity_id.in_(deals)).values(customer_id=customer_id)
+        connection.execute(moves)
+        connection.execute(
+            update(Opportunity)
+            .where(Opportunity.conversation_id == conversation_id)
             .values(scope_id=scope_id, customer_id=customer_id)
         )
     if before is not None and before != customer_id:
@@ -147,7 +157,7 @@ def _move_rows(session: Session, found: Lookups, kept: ConversationState, gone: 
 
 
 def rename_conversation(session: Session, gone_id: int, kept_id: int, customer_id: int | None) -> None:
-    """Let letters, notes, tasks and what stands on timelines name another conversation."""
+    """Let letters, notes, tasks, opportunities and what stands on timelines name another conversation."""
     connection = session.connection()
     letters = select(Message.id).where(Message.conversation_id == gone_id)
     connection.execute(update(Activity).where(Activity.message_id.in_(letters)).values(conversation_id=kept_id))
@@ -161,7 +171,7 @@ def rename_conversation(session: Session, gone_id: int, kept_id: int, customer_i
             )
             .values(conversation_id=kept_id)
         )
-    for model in (Message, Note, Task):
+    for model in (Message, Note, Task, Opportunity):
         connection.execute(update(model).where(model.conversation_id == gone_id).values(conversation_id=kept_id))
 
 

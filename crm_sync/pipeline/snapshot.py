@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stages, their rules and the words of products as recording decides by them: read once, until somebody changes them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 import msgspec
 from sqlalchemy import select
@@ -35,8 +35,6 @@ class ProductState:
     product_id: int | None
     category_id: int | None
     unit: str = ""
-    price: Decimal | None = None
-    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class PipelineSnapshot:
     leads_to: Mapping[str, int] = field(default_factory=dict)  # rule id -> stage
     words: ProductWords = field(default_factory=ProductWords)
     goods: Mapping[int, ProductState] = field(default_factory=dict)  # by the meaning of a word
+    asks_headers: bool = False  # is any rule about a header field?
 
     def is_forward(self, before: int | None, after: int) -> bool:
         """May a rule move a record so?  Forward only: out of a deal that is won or lost nothing leads back by itself."""
@@ -93,6 +92,7 @@ def fetch_snapshot(session: Session) -> PipelineSnapshot:
         leads_to={row.id: row.stage_id for row in rows},
         words=words,
         goods=goods,
+        asks_headers=any('"header:' in json.dumps(row.condition) for row in rows),
     )
 
 
@@ -118,7 +118,7 @@ def _fetch_goods(session: Session) -> tuple[ProductWords, dict[int, ProductState
     products = session.scalars(select(Product).where(Product.retired_at.is_(None)).order_by(Product.id)).all()
     for product in products:
         meaning = meanings["product", product.id] = len(goods) + 1
-        state = ProductState(product.id, product.category_id, product.unit, product.price, product.currency)
+        state = ProductState(product.id, product.category_id, product.unit)
         goods[meaning] = state
     for word in session.scalars(select(ProductWord)):
         kind, key = ("product", word.product_id) if word.product_id is not None else ("category", word.category_id)
