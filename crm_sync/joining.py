@@ -43,7 +43,7 @@ def join_conversation(
 ) -> ConversationState:
     """Return the conversation of a new letter, opened or brought up to date."""
     before = counted_for(bound) if bound else None
-    assignee_id = _assignee_in_force(letter, decision, counterpart, bound)
+    assignee_id = _assignee_in_force(batch, letter, decision, counterpart, bound)
     state = bound or _open(batch, letter, decision, counterpart, assignee_id)
     if bound is not None and state.customer_id is None and counterpart.customer is not None:
         batch.flush()  # its messages, and the customer, may lie in this very batch
@@ -67,14 +67,15 @@ def join_again(batch: Batch, letter: Letter, decision: Decision, state: Conversa
 
 
 def _assignee_in_force(
-    letter: Letter, decision: Decision, counterpart: Counterpart, bound: ConversationState | None
+    batch: Batch, letter: Letter, decision: Decision, counterpart: Counterpart, bound: ConversationState | None
 ) -> int | None:
     """Who does the work: the conversation's assignee, else the customer's owner, else whom the decision names."""
     if letter.arrival.verdict.direction is Direction.INTERNAL:
         return bound.assignee_id if bound else None
-    if bound is not None and bound.assignee_id is not None:
+    works_here = batch.view.emails  # who left without a hand-over decides nothing any more, as at arrival
+    if bound is not None and bound.assignee_id in works_here:
         return bound.assignee_id
-    if counterpart.customer is not None and counterpart.customer.owner_id is not None:
+    if counterpart.customer is not None and counterpart.customer.owner_id in works_here:
         return counterpart.customer.owner_id
     return decision.owner_id
 
@@ -140,7 +141,7 @@ def _assign(
     *,
     is_new: bool,
 ) -> None:
-    if assignee_id is None or not (is_new or state.assignee_id is None):
+    if assignee_id is None or not (is_new or state.assignee_id not in batch.view.emails):
         return
     if not is_new:
         state.assignee_id, state.is_changed = assignee_id, True

@@ -64,11 +64,15 @@ def decide_owner(policy: Policy, facts: Facts, recipients: Sequence[str], pools:
     def answer(owner: str | None, reason: str, candidates: tuple[str, ...] = ()) -> Ownership:
         return Ownership(owner, reason, thread.conversation if thread else None, customer, contact, candidates)
 
-    if thread and thread.assignee:
+    def works_here(email: str | None) -> bool:
+        return email is not None and policy.person(email) is not None
+
+    # Whoever left without a hand-over decides nothing any more.  Who is away does: his substitute stands in (delivery).
+    if thread and works_here(thread.assignee):
         return answer(thread.assignee, "conversation")
-    if address and address.owner:
+    if address and works_here(address.owner):
         return answer(address.owner, "contact")
-    if domain and domain.owner:
+    if domain and works_here(domain.owner):
         return answer(domain.owner, "company-domain")
     if not pools:
         for recipient in recipients:

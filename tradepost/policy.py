@@ -81,6 +81,21 @@ class Policy:
         """Return the registered person behind any of his addresses."""
         return self._people.get(address_key(address))
 
+    def stand_in(self, person: Person) -> Person | None:
+        """Return who does the work of an absent person: his substitute, or, while that one is away too, his own.
+
+        None: he is not away, or nobody is there; a circle ends where it began.
+        """
+        passed = {person.email}
+        one: Person | None = person
+        while one is not None and one.is_away:
+            one = self.person(one.substitute) if one.substitute else None
+            if one is not None and one.email in passed:
+                return None
+            if one is not None:
+                passed.add(one.email)
+        return None if one is person else one
+
     def namesake(self, name: str) -> Person | None:
         """Return the person of exactly that full name; a first name alone is everybody's."""
         return self._names.get(_plain_name(name)) if name else None

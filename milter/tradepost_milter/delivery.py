@@ -16,7 +16,7 @@ def inbound_recipients(
     if person is None:
         return []
     wanted = [person.email]
-    substitute = policy.person(person.substitute) if person.is_away and person.substitute else None
+    substitute = policy.stand_in(person)
     if substitute is not None:
         wanted.append(substitute.email)
     addressed = {address_key(recipient) for recipient in recipients}

@@ -46,6 +46,21 @@ def test_an_absent_owner_keeps_his_copy_and_the_substitute_gets_one() -> None:
     assert [value for _, value in found] == [WANG.email, CHEN.email]
 
 
+def test_the_substitute_of_an_absent_substitute_gets_it_and_a_circle_ends() -> None:
+    lina = Person("li.na@own.example")
+    chain = (AWAY, replace(CHEN, is_away=True, substitute=lina.email), lina)
+    for people, who in (
+        (chain, [WANG.email, lina.email]),
+        ((AWAY, replace(CHEN, is_away=True, substitute=WANG.email)), [WANG.email]),
+        ((AWAY, replace(CHEN, is_away=True)), [WANG.email]),
+        ((replace(AWAY, substitute="gone@own.example"),), [WANG.email]),
+        ((replace(AWAY, substitute=WANG.email),), [WANG.email]),
+    ):
+        policy = Policy(domains=("own.example",), people=people, pools=(SALES,))
+        found = inbound_recipients(policy, [SALES], WANG.email, ["sales@own.example"])
+        assert [action.value for action in found] == who
+
+
 def test_owner_mode_diverts_and_keeps_an_archive() -> None:
     pool = replace(SALES, delivery="owner", archive="archive@own.example")
     assert edits([pool], WANG.email, "sales@own.example") == [

@@ -118,3 +118,12 @@ def test_the_least_loaded_is_chosen_and_equals_take_turns() -> None:
     assert [least_loaded(three, {WANG.email: 1}, turn) for turn in range(4)] == [
         LINA.email, CHEN.email, LINA.email, CHEN.email
     ]  # fmt: skip
+
+
+def test_who_left_decides_nothing_and_who_is_away_still_does() -> None:
+    gone = "gone@own.example"
+    facts = replace(EVERYTHING, threads=(replace(THREAD, assignee=gone),), address=AddressFact(7, "K1", gone))
+    assert decide_owner(POLICY, facts, SALES.addresses, [SALES]).owner == LINA.email
+    away = replace(POLICY, people=(replace(WANG, is_away=True, substitute=LINA.email), LINA, CHEN))
+    known = replace(EVERYTHING, threads=())
+    assert decide_owner(away, known, SALES.addresses, [SALES]).owner == WANG.email
