@@ -8,40 +8,17 @@ either one reads the whole table.  SQLite's planner can't know this, so it is to
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.orm import Session, aliased
 from ulid import ULID
 
 from crm_sync.models.mail import Arrival, Message
+from crm_sync.no_way_in import NoWayIn
 from crm_sync.rights import Action, Entity, Viewer, may
 
 # With more letters than this in sight, the newest are found sooner by time than by scope.
 MANY = 20_000
-
-
-class _NoWayIn(FunctionElement[Any]):
-    """A column that is asked about, but not looked up by: SQLite leaves its indexes alone (unary +)."""
-
-    inherit_cache = True
-
-    def __init__(self, column: InstrumentedAttribute[Any]) -> None:
-        self.type = column.type
-        super().__init__(column)
-
-
-@compiles(_NoWayIn)
-def _as_it_is(element: _NoWayIn, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
-
-
-@compiles(_NoWayIn, "sqlite")
-def _with_plus(element: _NoWayIn, compiler: SQLCompiler, **options: Any) -> str:
-    return f"+{compiler.process(element.clauses, **options)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +98,11 @@ class _Columns:
 
 
 def _by_scope() -> _Columns:
-    return _Columns(Message.scope_id, _NoWayIn(Message.at), _NoWayIn(Message.category), _NoWayIn(Message.direction))
+    return _Columns(Message.scope_id, NoWayIn(Message.at), NoWayIn(Message.category), NoWayIn(Message.direction))
 
 
 def _by_time() -> _Columns:
-    return _Columns(_NoWayIn(Message.scope_id), Message.at, Message.category, Message.direction)
+    return _Columns(NoWayIn(Message.scope_id), Message.at, Message.category, Message.direction)
 
 
 def _is_few(session: Session, viewer: Viewer, wanted: Wanted) -> bool:

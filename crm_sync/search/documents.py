@@ -6,7 +6,7 @@ its own, found as fast as any.  What people may look for without a field follows
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,7 +21,9 @@ _NAMES_SIGNS, _NAMES_TOKENS = 8_000, 700
 _SHORT_SIGNS, _SHORT_TOKENS = 2_000, 150
 _NAME_SIGNS, _LABEL_SIGNS = 320, 40
 
+Tokenize = Callable[[str], list[str]]
 EVERYTHING = "\ue000"  # stands in every row
+NOTHING = "\ue0fd"  # stands in none
 _GAP = "\ue0ff"  # between two texts: no phrase reaches across
 _JOINT = "\ue0fe"  # between the words of a label
 MARKS: Mapping[str, str] = {
@@ -57,12 +59,16 @@ class MailText:
     priority: str | None
 
 
-def mail_row(mail: MailText) -> str:
+def mail_row(mail: MailText, tokenize: Tokenize = tokenize) -> str:
     """Return the tokens of a letter, with a space between."""
-    subject = _tokens(mail.subject, _SHORT_SIGNS, _SHORT_TOKENS)
-    sender = _tokens(_joined((mail.sender,)), _SHORT_SIGNS, _SHORT_TOKENS)
-    recipients = _tokens(_joined(mail.recipients), _NAMES_SIGNS, _NAMES_TOKENS)
-    files = _tokens(
+
+    def read(text: str, signs: int, most: int) -> list[str]:
+        return tokenize(text[:signs])[:most]
+
+    subject = read(mail.subject, _SHORT_SIGNS, _SHORT_TOKENS)
+    sender = read(_joined((mail.sender,)), _SHORT_SIGNS, _SHORT_TOKENS)
+    recipients = read(_joined(mail.recipients), _NAMES_SIGNS, _NAMES_TOKENS)
+    files = read(
         "\n".join(name[:_NAME_SIGNS] for name in islice(mail.files, _SHORT_TOKENS)), _NAMES_SIGNS, _NAMES_TOKENS
     )
     labels = (("category", mail.category), ("lang", mail.language), ("priority", mail.priority))
@@ -74,8 +80,8 @@ def mail_row(mail: MailText) -> str:
         row += mark(name, tokens)
     row += subject
     row.append(_GAP)
-    row += _tokens(mail.new_text, _TEXT_SIGNS, _TEXT_TOKENS)
-    for tokens in (_tokens(mail.rest, _REST_SIGNS, _REST_TOKENS), sender, recipients, files):
+    row += read(mail.new_text, _TEXT_SIGNS, _TEXT_TOKENS)
+    for tokens in (read(mail.rest, _REST_SIGNS, _REST_TOKENS), sender, recipients, files):
         row.append(_GAP)
         row += tokens
     return " ".join(_without_repeats(row))
@@ -85,7 +91,7 @@ def record_row(fields: Mapping[str, str]) -> str:
     """Return the tokens of a customer, note or other record: every field marked, so that a hidden one is not looked into."""
     row = [EVERYTHING]
     for name, text in fields.items():
-        row += mark(name, _tokens(text, _TEXT_SIGNS, _REST_TOKENS))
+        row += mark(name, tokenize(text[:_TEXT_SIGNS])[:_REST_TOKENS])
         row.append(_GAP)
     return " ".join(_without_repeats(row))
 
@@ -103,10 +109,6 @@ def label_token(name: str, value: str) -> str:
 
 def _joined(people: Collection[tuple[str, str]]) -> str:
     return "\n".join(f"{name[:_NAME_SIGNS]} {address[:_NAME_SIGNS]}" for name, address in islice(people, _NAMES_TOKENS))
-
-
-def _tokens(text: str, signs: int, most: int) -> list[str]:
-    return tokenize(text[:signs])[:most]
 
 
 def _without_repeats(row: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tradepost.errors import Refusal
+from tradepost.verdict import Priority
 
 LONGEST_QUESTION = 2000
 MOST_TERMS = 40
@@ -128,6 +129,8 @@ def _term(name: str, value: str, is_word: bool) -> Term:
     value = _VALUE_ALIASES.get(name, {}).get(value, value)
     if name == "has":
         value = _known("has", value, ("attachment",))
+    elif name == "priority":
+        value = _known(name, value, tuple(Priority))
     elif name in LABEL_FIELDS or name == "status":
         value = value.casefold()
     is_prefix = is_word and len(value) > 2 and value.endswith("*") and name not in (*LABEL_FIELDS, *RECORD_FIELDS)
