@@ -3,6 +3,11 @@
 
 import click
 
+from crm_sync.customers import public_pool_commands
+from crm_sync.customers.hand_over_commands import handover
+
+__all__ = ["contact", "customer", "handover"]
+
 
 @click.group()
 def customer() -> None:
@@ -14,6 +19,5 @@ def contact() -> None:
     """Look after contacts."""
 
 
-@click.group()
-def handover() -> None:
-    """Give what one person has to another, with a look beforehand and a way back."""
+for command in public_pool_commands.COMMANDS:
+    customer.add_command(command)

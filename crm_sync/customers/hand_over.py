@@ -260,7 +260,7 @@ def _told(session: Session, viewer: Viewer, wish: Wish, deal: _Deal, public_id: 
 
 
 def _rule_warning(rule_id: str, deal: _Deal) -> str:
-    return f"rule {rule_id} gives mail to {deal.giver.email}; change it ('tradepost rules')"
+    return f"rule {rule_id} gives mail to {deal.giver.email}; change it ('tradepost directory apply')"
 
 
 def _summary(told: HandOver) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def add_public_pool(
     session.flush()
     keys = dict.fromkeys(people[address_key(one)] for one in members)
     session.add_all(PoolMember(pool_id=pool.id, person_id=key, position=n) for n, key in enumerate(keys))
-    _note(session, viewer, pool.id, {"added": name, "members": sorted(members)}, cause_id, now)
+    _note(session, viewer, pool.id, {"name": name, "members": sorted(members)}, cause_id, now, "pool-added")
     _tell_worker(session)
 
 
@@ -160,6 +160,12 @@ def set_release_reason(session: Session, viewer: Viewer, reason: ReasonView, cau
     _note(session, viewer, None, {"reason": asdict(reason)}, cause_id, now)
 
 
+def recompute_reclaim_dates(session: Session, viewer: Viewer) -> int:
+    """Compute anew when each customer falls back; return how many dates were wrong.  Raises PublicPoolError."""
+    _check_company(viewer, Action.EDIT)
+    return refresh_reclaim_dates(session)
+
+
 def _check_company(viewer: Viewer, action: Action) -> None:
     if viewer.reach(Entity.COMPANY, action) is not Reach.ALL:
         raise PublicPoolError(f"the settings of pools are not for {viewer.actor} to {action.value}")
@@ -195,13 +201,19 @@ def _view(pool: Pool, row: PublicPool | None, members: tuple[str, ...]) -> Publi
 
 
 def _note(
-    session: Session, viewer: Viewer, pool_id: int | None, details: dict[str, Any], cause_id: str, now: datetime
+    session: Session,
+    viewer: Viewer,
+    pool_id: int | None,
+    details: dict[str, Any],
+    cause_id: str,
+    now: datetime,
+    step: str = "settings-changed",
 ) -> None:
     subject = f"pool:{pool_id}" if pool_id is not None else "release-reasons"
     session.add(
         Event(
             cause_id=cause_id,
-            step="settings-changed",
+            step=step,
             subject=subject,
             at=now,
             person_id=viewer.actor_id,
