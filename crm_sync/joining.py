@@ -45,6 +45,8 @@ def join_conversation(
     before = counted_for(bound) if bound else None
     assignee_id = _assignee_in_force(batch, letter, decision, counterpart, bound)
     state = bound or _open(batch, letter, decision, counterpart, assignee_id)
+    if bound is not None and counterpart.takes_over:
+        state.customer_id = None  # whose it was wrote for somebody else: what he wrote stays on his timeline too
     if bound is not None and state.customer_id is None and counterpart.customer is not None:
         batch.flush()  # its messages, and the customer, may lie in this very batch
         give_customer(batch.session, state, counterpart.customer.id, counterpart.customer.scope_id)

@@ -11,11 +11,13 @@ from crm_sync.sources import ReadEntry
 from crm_sync.storable import storable_arrival, storable_message, storable_part
 from tradepost.analysis import Analyst, Extract, SecondOpinion
 from tradepost.arrival import Arrival
+from tradepost.forwards import forwarded_text, forwarded_writer
 from tradepost.message import Message, Part
 from tradepost.verdict import Direction, Labels, Recording
 
 LABEL_FIELDS = ("category", "priority", "language", "country")
 
+_LONGEST_PASSED_ON = 1_048_576
 ReadMessage = Callable[[bytes], Message]
 # Asks about a mail with these labels, by its envelope sender; None: nobody was asked, or nobody answered.
 AskAgain = Callable[[Message, Labels, str], SecondOpinion | None]
@@ -42,6 +44,7 @@ class Letter:
     content_key: str = ""
     ids: LetterIds = field(default_factory=LetterIds)
     extract: Extract | None = None
+    passed_on: Extract | None = None  # of the letter that this one passes on
     raw_sha256: str | None = None
     attachments: tuple[Attachment, ...] = ()
     blobs: tuple[tuple[str, int], ...] = ()  # (digest, octets) of everything stored
@@ -75,10 +78,26 @@ def read_letter(entry: ReadEntry, read: ReadMessage, analyst: Analyst, blobs: Bl
         content_key=content_key(as_sent),
         ids=read_letter_ids(as_sent),
         extract=analyst.extract(message, labels),
+        passed_on=_read_passed_on(message, read, as_sent, analyst, labels),
         raw_sha256=raw_sha256,
         attachments=attachments,
         blobs=((raw_sha256, len(raw)), *((kept.sha256, kept.part.octets) for kept in attachments)),
     )
+
+
+def _read_passed_on(
+    message: Message, read: ReadMessage, as_sent: Message, analyst: Analyst, labels: Labels
+) -> Extract | None:
+    """Take apart the letter that this one passes on: who wrote it, and for whom.  None: it passes none on."""
+    writer = forwarded_writer(message)
+    if writer is None:
+        return None
+    enclosed = next((part for part in as_sent.attachments if part.content_type == "message/rfc822"), None)
+    if message.enclosed_from is not None and enclosed is not None:
+        inner = storable_message(read(enclosed.payload[:_LONGEST_PASSED_ON]))
+    else:
+        inner = Message(subject=message.subject, from_=writer, text=forwarded_text(message))
+    return analyst.extract(inner, labels)
 
 
 def _complete_labels(arrival: Arrival, message: Message, analyst: Analyst) -> tuple[Labels, tuple[str, ...]]:

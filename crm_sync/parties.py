@@ -9,8 +9,14 @@ from ulid import ULID
 from crm_sync.batch import Batch
 from crm_sync.completion import Known
 from crm_sync.customers.clients import find_clients, may_have_clients
-from crm_sync.customers.filling import fill_known, learn_from_signature, new_contact_fields, suggest_same_person
-from crm_sync.customers.kinds import Decided, decide_kind
+from crm_sync.customers.filling import (
+    fill_known,
+    learn_from_signature,
+    new_contact_fields,
+    says_site,
+    suggest_same_person,
+)
+from crm_sync.customers.kinds import BUYERS, Decided, decide_kind, think_again
 from crm_sync.customers.match import Match, match_side
 from crm_sync.customers.party_states import ContactState, CustomerState
 from crm_sync.customers.sides import Side
@@ -41,12 +47,14 @@ _LONGEST_REASON = 40
 class Counterpart:
     """Who the other side is in the records, after this mail.
 
-    `customer` is whose conversation it is; `links` are all whom the mail concerns: (customer key, role, reason).
+    `customer` is whose conversation it is; `takes_over`: so far it was an agent's, a forwarder's or a supplier's.
+    `links` are all whom the mail concerns: (customer key, role, reason).
     """
 
     customer: CustomerState | None
     contact_id: int | None
     is_new_lead: bool = False
+    takes_over: bool = False
     links: tuple[tuple[int, str, str], ...] = ()
 
 
@@ -78,11 +86,23 @@ def settle_counterpart(
     if own is not None:
         _learn(batch, side, match, own, is_new=decided is not None)
     contact_id = _settle_contact(batch, letter, known, own)
-    if own is not None:
-        _name_agent(batch, known, own)
-    customer = known.conversation_customer or (known.clients[0][0] if known.clients else own)
+    if own is not None and decided is None:
+        _think_again(batch, letter, known, own)
     reason = match.reason or (decided.reason if decided else "conversation")
-    return Counterpart(customer, contact_id, decided is not None, _links(known, own, reason))
+    customer, takes_over = _customer_of_conversation(known, own)
+    return Counterpart(customer, contact_id, decided is not None, takes_over, _links(known, own, reason))
+
+
+def _customer_of_conversation(known: Known, own: CustomerState | None) -> tuple[CustomerState | None, bool]:
+    """Return whose the conversation is, and whether it changes hands: it is the buyer's, whoever wrote first."""
+    client = known.clients[0][0] if known.clients else None
+    buyer = client or (own if own is not None and own.kind in BUYERS else None)
+    before = known.conversation_customer
+    if before is None:
+        return client or own, False
+    if buyer is None or before.kind in BUYERS or known.side.direction is not Direction.INBOUND:
+        return before, False
+    return buyer, buyer is not before
 
 
 def _links(known: Known, own: CustomerState | None, reason: str) -> tuple[tuple[int, str, str], ...]:
@@ -207,6 +227,11 @@ def _learn(batch: Batch, side: Side, match: Match, own: CustomerState, *, is_new
         found.domains[domain] = own.id
         own.domains.add(domain)
         batch.dirty.domains.add(domain)
+    if side.website and says_site(side) and side.website not in found.domains and side.website not in found.shared:
+        batch.rows.add(CustomerDomain, domain=side.website, customer_id=own.id, reason="website-in-signature")
+        found.domains[side.website] = own.id
+        own.domains.add(side.website)
+        batch.dirty.domains.add(side.website)
     for key in learn_from_signature(side, match, own, is_new=is_new):
         own.names.add(key)
         found.named[key].add(own.id)
@@ -246,10 +271,11 @@ def _make_contact(batch: Batch, letter: Letter, side: Side, own: CustomerState) 
     return contact
 
 
-def _name_agent(batch: Batch, known: Known, own: CustomerState) -> None:
-    """A lead that writes for a customer of ours is his agent; what a person said stays."""
-    if own.kind == "lead" and known.side.names_a_client and known.clients and own.kind_reason != "person":
-        own.kind, own.kind_reason, own.is_changed = "agent", "writes-for-a-customer", True
+def _think_again(batch: Batch, letter: Letter, known: Known, own: CustomerState) -> None:
+    """A lead that writes for a customer of ours is his agent; whom we wrote to first says himself what he is."""
+    again = think_again(own, known.side, letter, has_clients=bool(known.clients))
+    if again is not None:
+        own.kind, own.kind_reason, own.is_changed = again.kind, again.reason, True
         batch.retold.add(own.id)
 
 

@@ -58,6 +58,7 @@ def storable_message(message: Message) -> Message:
         date=_storable_date(message.date),
         text=storable(message.text),
         html=storable(message.html),
+        enclosed_from=_storable_address(message.enclosed_from) if message.enclosed_from else None,
     )
 
 

@@ -38,10 +38,18 @@ def forwarded_writer(message: Message) -> Address | None:
     """Return who wrote the letter that the mail passes on; None: it passes none on, or does not say whose."""
     if message.enclosed_from is not None and "@" in message.enclosed_from.address:
         return message.enclosed_from
-    return _writer_of_block(message.text) if is_passed_on(message.subject) else None
+    found = _block(message.text) if is_passed_on(message.subject) else None
+    return found[0] if found else None
 
 
-def _writer_of_block(text: str) -> Address | None:
+def forwarded_text(message: Message) -> str:
+    """Return what stands below the header block of the letter that is passed on, "" where there is none."""
+    found = _block(message.text)
+    return found[1] if found else ""
+
+
+def _block(text: str) -> tuple[Address, str] | None:
+    """Return the writer that the first header block names, and the text below it."""
     lines = [line[:_LONGEST_LINE].strip() for line in text[:_MOST_CHARS].split("\n")]
     for number, line in enumerate(lines):
         if "@" not in line or _LABELLED.match(line) is None:
@@ -49,8 +57,14 @@ def _writer_of_block(text: str) -> Address | None:
         block = lines[number : number + _BLOCK_LINES]
         labels = sum(_LABELLED.match(below) is not None for below in block)
         if labels >= _LABELS and any(_YEAR.search(below) for below in block[1:]):
-            return _address_in(line)
+            writer = _address_in(line)
+            return (writer, "\n".join(_below(lines[number:]))) if writer else None
     return None
+
+
+def _below(lines: list[str]) -> list[str]:
+    head = next((number for number, line in enumerate(lines) if not line or _LABELLED.match(line) is None), len(lines))
+    return lines[head:]
 
 
 def _address_in(line: str) -> Address | None:

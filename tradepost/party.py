@@ -8,7 +8,7 @@ from tradepost.envelope import Envelope
 from tradepost.forwards import forwarded_writer
 from tradepost.lists import read_lists
 from tradepost.message import Message
-from tradepost.platforms import is_buyers_alias, read_form
+from tradepost.platforms import is_buyers_alias, name_behind, read_form
 from tradepost.policy import Policy
 from tradepost.verdict import Direction
 
@@ -36,8 +36,8 @@ class Party:
     """The other side of a mail: an address key ("" when there is none) and the company domain that stands for it.
 
     `via` says who carried his words, when he did not write himself: `robot`, `platform`, `forward`; `platform-notice` is
-    the platform's own word, and the party is the platform.  `name` and `also`, a second address of his, are what the
-    carrier names.
+    the platform's own word, and the party is the platform.  `name`, `employer`, `phone` (as written) and `also`, a second
+    address of his, are what the carrier names.
     """
 
     address: str
@@ -45,6 +45,8 @@ class Party:
     via: str = ""
     name: str = ""
     also: str = ""
+    employer: str = ""
+    phone: str = ""
 
 
 def find_writer(envelope: Envelope, message: Message | None) -> str:
@@ -99,7 +101,9 @@ def _behind_platform(policy: Policy, writer: str, message: Message) -> Party:
         buyer, also = also, ""
     if not buyer:
         return Party(writer, "", "platform-notice")
-    return Party(buyer, company_domain(buyer), "platform", form.name, "" if also == buyer else also)
+    name = form.name or name_behind(message.from_.name)
+    also = "" if also == buyer else also
+    return Party(buyer, company_domain(buyer), "platform", name, also, form.company, form.phone)
 
 
 def _passed_on(policy: Policy, message: Message) -> Party | None:

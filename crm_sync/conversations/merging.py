@@ -19,7 +19,7 @@ from crm_sync.models.conversations import (
     MessageAnchor,
 )
 from crm_sync.models.followups import Note, Task
-from crm_sync.models.mail import Message
+from crm_sync.models.mail import Message, MessageLink
 from crm_sync.models.pipeline import Opportunity, StageMove
 
 _ACTIVITY_KINDS = {"inbound": "mail-in", "outbound": "mail-out", "internal": "mail-internal"}
@@ -94,8 +94,10 @@ def move_to_customer(
             connection.execute(delete(Activity).where(stood))
         else:
             connection.execute(update(Activity).where(stood).values(customer_id=customer_id))
+        _move_links(session, conversation_id, before, customer_id)
     if customer_id is not None:
-        _add_missing_activities(session, conversation_id, customer_id)
+        add_missing_activities(session, conversation_id, customer_id)
+        _add_missing_links(session, conversation_id, customer_id)
 
 
 def timeline_of(conversation_id: int, customer_id: int) -> ColumnElement[bool]:
@@ -110,7 +112,8 @@ def timeline_of(conversation_id: int, customer_id: int) -> ColumnElement[bool]:
     )
 
 
-def _add_missing_activities(session: Session, conversation_id: int, customer_id: int) -> None:
+def add_missing_activities(session: Session, conversation_id: int, customer_id: int) -> None:
+    """Put those letters of a conversation on the customer's timeline that do not stand there."""
     known = select(Activity.id).where(Activity.message_id == Message.id, Activity.customer_id == customer_id)
     for direction, kind in _ACTIVITY_KINDS.items():
         missing = select(literal(customer_id), Message.at, literal(kind), Message.id, Message.conversation_id).where(
@@ -121,6 +124,33 @@ def _add_missing_activities(session: Session, conversation_id: int, customer_id:
                 ["customer_id", "at", "kind", "message_id", "conversation_id"], missing.order_by(Message.id)
             )
         )
+
+
+def _move_links(session: Session, conversation_id: int, before: int, customer_id: int | None) -> None:
+    letters = select(Message.id).where(Message.conversation_id == conversation_id)
+    linked = and_(MessageLink.message_id.in_(letters), MessageLink.customer_id == before)
+    already = select(MessageLink.message_id).where(MessageLink.customer_id == customer_id)
+    connection = session.connection()
+    if customer_id is not None:
+        connection.execute(
+            update(MessageLink)
+            .where(linked, MessageLink.message_id.not_in(already))
+            .values(customer_id=customer_id, reason="conversation")
+        )
+    connection.execute(delete(MessageLink).where(linked))
+
+
+def _add_missing_links(session: Session, conversation_id: int, customer_id: int) -> None:
+    """Link those letters of a conversation to the customer that are not linked to him."""
+    known = select(MessageLink.message_id).where(
+        MessageLink.message_id == Message.id, MessageLink.customer_id == customer_id
+    )
+    missing = select(Message.id, literal(customer_id), literal("party"), literal("conversation")).where(
+        Message.conversation_id == conversation_id, ~known.exists()
+    )
+    session.connection().execute(
+        insert(table(MessageLink)).from_select(["message_id", "customer_id", "role", "reason"], missing)
+    )
 
 
 def _move_rows(session: Session, found: Lookups, kept: ConversationState, gone: ConversationState) -> None:

@@ -7,7 +7,7 @@ from crm_sync.batch import Batch
 from crm_sync.customers.match import Match
 from crm_sync.customers.party_states import ContactState, CustomerState, fill
 from crm_sync.customers.sides import Side
-from crm_sync.customers.signing import names_another
+from crm_sync.customers.signing import names_another, resembles_domain
 from crm_sync.duplicates.name_keys import person_key
 from crm_sync.models.customers import ContactPhone, PartySuggestion
 
@@ -41,6 +41,12 @@ def learn_from_signature(side: Side, match: Match, own: CustomerState, *, is_new
         return set()
     is_sure = is_new or match.splits or not own.names or match.reason in _SURE_OF_COMPANY
     return {key} if is_sure or not names_another(side.signer, own.names) else set()
+
+
+def says_site(side: Side) -> bool:
+    """Is the site below the letter the company's own: named after it, as the domain it writes from is?"""
+    domain = side.party.company
+    return resembles_domain(side.signer, side.website) and (not domain or resembles_domain(side.signer, domain))
 
 
 def fill_known(batch: Batch, contact: ContactState, side: Side, header_name: str, own: CustomerState) -> None:

@@ -7,6 +7,7 @@ it is a lead.
 
 from dataclasses import dataclass
 
+from crm_sync.customers.party_states import CustomerState
 from crm_sync.customers.sides import Side
 from crm_sync.duplicates.name_keys import fold
 from crm_sync.letters import Letter
@@ -51,6 +52,34 @@ def decide_kind(side: Side, letter: Letter) -> Decided | None:
     return _who_wrote(text, side, letter.labels.category)
 
 
+# Decided before the other side said a word.
+_BEFORE_A_WORD = frozenset({"we-wrote", "we-buy-there", "we-ask-for-freight"})
+
+
+def think_again(known: CustomerState, side: Side, letter: Letter, *, has_clients: bool) -> Decided | None:
+    """Say what a known other side turned out to be; None: what it was.  What a person or a file said stays."""
+    if side.direction is not Direction.INBOUND or known.kind_reason in ("", "person"):
+        return None
+    if known.kind == "lead" and side.names_a_client and has_clients:
+        return Decided("agent", "writes-for-a-customer")
+    if known.kind_reason not in _BEFORE_A_WORD or letter.labels.is_automatic:
+        return None
+    text = _text(letter)
+    if known.kind == "lead":
+        for kind, reason in (
+            ("forwarder", "speaks-of-freight"),
+            ("supplier", "offers-to-us"),
+            ("bank", "speaks-of-accounts"),
+        ):
+            if letter.labels.category not in _ASKING and _holds(text, _THEIRS[kind]):
+                return Decided(kind, reason)
+        return None
+    is_theirs = any(_holds(text, _THEIRS[kind]) for kind in ("forwarder", "supplier", "bank"))
+    if letter.labels.category in _ASKING and not is_theirs and not _is_named(side, known.kind):
+        return Decided("lead", f"asks-as-{letter.labels.category}")
+    return None
+
+
 def _who_wrote(text: str, side: Side, category: str) -> Decided:
     if side.names_a_client:
         return Decided("agent", "writes-for-a-client")
@@ -92,6 +121,8 @@ def _holds(text: str, words: list[str]) -> bool:
 
 def _is_named(side: Side, kind: str) -> bool:
     """Does the company's name, or its domain, say so?"""
+    if kind not in _NAMES:
+        return False
     named = fold(side.signer.company).split()
     named += side.party.company.partition(".")[0].replace("-", " ").split()
     joined = " ".join(named)

@@ -10,6 +10,7 @@
 | website-in-signature | the signature's site is one company's domain, and the name is no other's |
 | signature-and-phone | company name and a number, both known of one customer |
 | signature-and-person | company name and a contact's full name, both known of one customer |
+| signs-for-another | a private address signs, with a new number, for another company than before |
 """
 
 from collections.abc import Collection, Iterable
@@ -45,16 +46,19 @@ def match_side(found: Parties, side: Side, warnings: Collection[str] = ()) -> Ma
     party = side.party
     if not party.address:
         return Match()
+    trusted = not _MADE_TO_BE_TAKEN.intersection(warnings)
     contact = found.contacts.get(party.address)
     if contact is not None and (customer := _customer(found, contact.customer_id)) is not None:
         if _signs_for_another_here(found, side, contact, customer):
             other = _signed_at(found, side)
             return Match(other, "signature-at-shared-domain", contact, leaves=True)
+        if trusted and not party.company and _has_changed(found, side, contact, customer):
+            other = _by_signature(found, side).customer
+            return Match(None if other is customer else other, "signs-for-another", contact, leaves=True)
         return Match(customer, "contact-address", contact)
     also = found.contacts.get(party.also)
     if also is not None and (customer := _customer(found, also.customer_id)) is not None:
         return Match(customer, "platform-names-buyer", also)
-    trusted = not _MADE_TO_BE_TAKEN.intersection(warnings)
     domain = party.company
     if (customer := _customer(found, found.domains.get(domain))) is not None:
         if domain in found.settled or not _is_another_company(side, customer):
@@ -75,7 +79,7 @@ def _customer(found: Parties, key: int | None) -> CustomerState | None:
 def _is_another_company(side: Side, customer: CustomerState) -> bool:
     """Does the signature name a clearly different company than that of the domain?  A domain of its name is its own."""
     signer, domain = side.signer, side.party.company
-    if not signer.company_key or resembles_domain(signer, domain) or side.website in customer.domains:
+    if not signer.is_solid or resembles_domain(signer, domain) or side.website in customer.domains:
         return False
     return names_another(signer, customer.names) and not _is_named_after(domain, customer.names)
 
@@ -89,6 +93,15 @@ def _signs_for_another_here(found: Parties, side: Side, contact: ContactState, c
     if side.party.company not in found.shared or contact.reason == PERSON:
         return False
     return names_another(side.signer, customer.names)
+
+
+def _has_changed(found: Parties, side: Side, contact: ContactState, customer: CustomerState) -> bool:
+    """Does the owner of a private address sign for another company, with a number that was not the old one's?"""
+    signer = side.signer
+    if contact.reason == PERSON or not signer.is_solid or not names_another(signer, customer.names):
+        return False
+    is_he = not contact.name_key or not signer.person_key or signer.person_key == contact.name_key
+    return is_he and any(customer.id not in found.phones.get(number, ()) for _, number in signer.phones)
 
 
 def _signed_at(found: Parties, side: Side) -> CustomerState | None:

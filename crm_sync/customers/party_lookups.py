@@ -129,7 +129,7 @@ def fetch_parties(connection: Connection, wanted: WantedParties, others: Iterabl
         for key, employer, contact_id in connection.execute(_PEOPLE, {"keys": list(people)}):
             assert employer is not None
             found.people[key][contact_id] = employer
-    if phones := {number for address, number in wanted.phones if address not in found.contacts}:
+    if phones := {number for _, number in wanted.phones}:
         for number, employer in connection.execute(_PHONES, {"keys": list(phones)}):
             assert employer is not None
             found.phones[number].add(employer)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crm_sync.customers.mentions import has_agent_words
 from crm_sync.customers.party_lookups import WantedParties
-from crm_sync.customers.signing import NOBODY, Signer, read_signer
+from crm_sync.customers.signing import NOBODY, Signer, read_form_signer, read_signer
 from crm_sync.letters import Letter
 from tradepost.addresses import company_domain, domain_of, is_free_mail, registrable_domain
 from tradepost.arrival import Arrival
@@ -59,7 +59,10 @@ def read_side(policy: Policy, letter: Letter) -> Side:
         colleague = policy.person(find_writer(envelope, message))
         forwarded_by = colleague.email if colleague else verdict.operator
         direction = Direction.INBOUND
-    signer = read_signer(letter.extract, direction, is_written_for=party.via == "forward")
+    if party.via == "platform":
+        signer = read_form_signer(party)
+    else:
+        signer = read_signer(letter.passed_on if party.via == "forward" else letter.extract, direction)
     others = [key for key in outsiders(policy, envelope, message) if key != party.address][:_OTHERS]
     return Side(
         direction,

@@ -9,9 +9,10 @@ from functools import cached_property
 
 import phonenumbers
 
-from crm_sync.duplicates.name_keys import company_keys, is_common, person_key
+from crm_sync.duplicates.name_keys import company_keys, fold, is_common, person_key
 from tradepost.addresses import registrable_domain
 from tradepost.analysis import Extract
+from tradepost.party import Party
 from tradepost.verdict import Direction
 
 _LONGEST_NAME = 300
@@ -38,6 +39,14 @@ class Signer:
         return key if len(key) >= _SHORTEST_NAME and not is_common(self.company) else ""
 
     @cached_property
+    def is_solid(self) -> bool:
+        """Does it look like a company's full name, and is it said who signs or how he is called?  A stray line is neither."""
+        keys = company_keys(self.company) if self.company_key else None
+        if keys is None or not (self.phones or self.person_key):
+            return False
+        return keys.plain != fold(self.company) or keys.core != keys.joined
+
+    @cached_property
     def brand(self) -> str:
         """What tells the company's name from others: without legal form, trade words and places."""
         return company_keys(self.company).brand if self.company else ""
@@ -62,9 +71,19 @@ class Signer:
 NOBODY = Signer()
 
 
-def read_signer(extract: Extract | None, direction: Direction, *, is_written_for: bool = False) -> Signer:
-    """Return who signs an inbound letter.  Of what we write, and of what a colleague passes on, the signature is ours."""
-    if extract is None or direction is not Direction.INBOUND or is_written_for:
+def read_form_signer(party: Party) -> Signer:
+    """Return what a carrier says of the writer: a platform in the fields of its form, a colleague by his name."""
+    try:
+        number = phonenumbers.parse(party.phone) if party.phone.startswith("+") else None
+    except phonenumbers.NumberParseException:
+        number = None
+    called = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else ""
+    return Signer(party.employer, party.name, phones=(("phone", called[:20]),) if called else ())
+
+
+def read_signer(extract: Extract | None, direction: Direction) -> Signer:
+    """Return who signs an inbound letter; the signature below what we write is ours."""
+    if extract is None or direction is not Direction.INBOUND:
         return NOBODY
     stands = {span.fact for span in extract.spans}
     # Without spans nothing says where a fact stands; the classifiers give them, a plain reader may not.
@@ -83,9 +102,14 @@ def read_signer(extract: Extract | None, direction: Direction, *, is_written_for
     )
 
 
+def domain_label(domain: str) -> str:
+    """Return what stands before the ending of a registrable domain, without hyphens."""
+    return registrable_domain(domain).partition(".")[0].replace("-", "")
+
+
 def resembles_domain(signer: Signer, domain: str) -> bool:
     """Is the domain named after the company: "bluewave.example" after Blue Wave Trading, or "bwt.example"?"""
-    label = registrable_domain(domain).partition(".")[0].replace("-", "")
+    label = domain_label(domain)
     if not label or not signer.company_key:
         return False
     brand = signer.brand or signer.company_key
