@@ -14,6 +14,7 @@ import click
 from sqlalchemy.orm import Session
 
 from crm_sync.blobs import BlobStore
+from crm_sync.chores import Chores
 from crm_sync.company import apply_company, apply_rules
 from crm_sync.company_file import parse_company, read_toml
 from crm_sync.confirmation import make_confirmer
@@ -21,6 +22,7 @@ from crm_sync.database import Database, WorkerLock, open_database
 from crm_sync.duplicates.finder import DuplicateFinder
 from crm_sync.host_follower import HostFollower, follow_only
 from crm_sync.nightly import make_nightly_learning
+from crm_sync.people.absence_clock import AbsenceClock
 from crm_sync.policy_store import fetch_policy, fetch_rules
 from crm_sync.projector import Projector
 from crm_sync.reconcile_command import reconcile
@@ -76,6 +78,11 @@ def make_follower(settings: Settings) -> HostFollower:
     return HostFollower(make_confirmer(settings), settings.paths.state / "maillog.lock")
 
 
+def _make_chores(settings: Settings, opened: Database) -> Chores:
+    nightly = make_nightly_learning(settings, opened)
+    return Chores([AbsenceClock(opened), *([nightly] if nightly is not None else [])])
+
+
 def make_worker(settings: Settings, opened: Database, stop: threading.Event, *, stays: bool = True) -> Worker:
     """Wire a worker from the settings, before it starts a thread.  Raises OSError, LookupError, Refusal.
 
@@ -99,7 +106,7 @@ def make_worker(settings: Settings, opened: Database, stop: threading.Event, *, 
         follower=make_follower(settings),
         settings=settings.worker,
         stop=stop,
-        nightly=make_nightly_learning(settings, opened) if stays else None,
+        nightly=_make_chores(settings, opened) if stays else None,
         finder=DuplicateFinder(opened, lambda: datetime.now(UTC)),
         second_opinions=make_second_opinions(settings.classify, analyst),
     )

@@ -48,6 +48,13 @@ class Action(StrEnum):
     ASSIGN = "assign"  # give a record to somebody else than oneself: owner, assignee, hand-over
 
 
+_OF_RECORDS = (Action.SEE, Action.EDIT, Action.DELETE, Action.EXPORT, Action.ASSIGN)
+# What a role can be given.  Of the company there is one: nobody owns it, deletes it or gives it to somebody else.
+POSSIBLE = (
+    *((entity, action) for entity in Entity if entity is not Entity.COMPANY for action in _OF_RECORDS),
+    (Entity.MESSAGE, Action.CORRECT),
+    *((Entity.COMPANY, action) for action in (Action.SEE, Action.EDIT, Action.EXPORT)),
+)
 Rights = Mapping[tuple[Entity, Action], Reach]
 _NO_RIGHTS: Rights = MappingProxyType({})
 # Whoever runs commands as the system's administrator is nobody of ours.

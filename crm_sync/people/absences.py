@@ -8,7 +8,7 @@ absence begins and takes it back when one ends.  Rights end on time even where n
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from crm_sync.admission import InvalidValue, NotAllowed
@@ -34,10 +34,10 @@ def plan_absence(
     people, and whoever may give his records to somebody else.  Raises NotFound, NotAllowed, InvalidValue.
     """
     person = _find(session, viewer, email)
-    if until is not None and until <= (since or now):
-        raise InvalidValue(f"person {person.email}: an absence ends after it began")
     if until is not None and until <= now:
         raise InvalidValue(f"person {person.email}: that absence is over already")
+    if since is not None and until is not None and until <= since:
+        raise InvalidValue(f"person {person.email}: an absence ends after it began")
     if substitute is not None:
         person.substitute_id = _substitute(session, person, substitute) if substitute else None
     begins_later = since is not None and since > now
@@ -67,21 +67,15 @@ def end_absence(session: Session, viewer: Viewer, email: str, now: datetime) -> 
     return fetch_person(session, viewer, person.email)
 
 
+def is_absence_due(session: Session, now: datetime) -> bool:
+    """Has a planned absence to begin or to end?"""
+    return session.scalars(select(Person.id).where(_is_due(now)).limit(1)).one_or_none() is not None
+
+
 def keep_absences(session: Session, now: datetime) -> int:
     """Let planned absences begin and end whose time has come; return how many.  The program does it, for nobody."""
-    due = session.scalars(
-        select(Person)
-        .where(
-            Person.left_at.is_(None),
-            or_(
-                Person.is_away.is_(False) & (Person.away_from <= now),
-                Person.away_until <= now,
-            ),
-        )
-        .order_by(Person.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
+    wanted = select(Person).where(_is_due(now)).order_by(Person.id).with_for_update()
+    due = session.scalars(wanted.execution_options(populate_existing=True)).all()
     for person in due:
         has_ended = person.away_until is not None and person.away_until <= now
         if has_ended:
@@ -89,7 +83,8 @@ def keep_absences(session: Session, now: datetime) -> int:
         else:
             person.is_away = True
             person.version += 1
-        note_setup(session, root_viewer(), f"person:{person.id}", "back" if has_ended else "away", now, clock=True)
+        step = "back" if has_ended else "away"
+        note_setup(session, root_viewer(), f"person:{person.id}", step, now, by="the clock")
     if due:
         tell_policy(session)
     return len(due)
@@ -128,6 +123,11 @@ def _substitute(session: Session, person: Person, email: str) -> int:
     substitute = find_person(session, email)
     check_substitute(people, person, substitute)
     return substitute.id
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    begins = Person.is_away.is_(False) & (Person.away_from <= now)
+    return Person.left_at.is_(None) & or_(begins, Person.away_until <= now)
 
 
 def _come_back(person: Person) -> None:

@@ -13,7 +13,7 @@ from crm_sync.admission import NotFound
 from crm_sync.models.customers import Scope, ScopeShare
 from crm_sync.models.people import Person, Pool, PoolMember, Team
 from crm_sync.people.staff import fetch_person
-from crm_sync.rights import SHARED, Action, Entity, Reach, Viewer, fetch_viewer
+from crm_sync.rights import POSSIBLE, SHARED, Action, Entity, Reach, Viewer, fetch_viewer
 
 _ORDER: Final = (Reach.NONE, Reach.OWN, Reach.TEAM, Reach.ALL)
 _MOST_COUNTED: Final = 1000
@@ -78,7 +78,7 @@ def fetch_effective_rights(session: Session, viewer: Viewer, email: str, now: da
         seen_by_share=_number(grounds.seen),
         edited_by_share=_number(grounds.edited),
         hidden=tuple(sorted(f"{entity}.{name}" for entity, name in of_whom.hidden)),
-        rights=tuple(_effective(of_whom, grounds, entity, action) for entity in Entity for action in Action),
+        rights=tuple(_effective(of_whom, grounds, entity, action) for entity, action in POSSIBLE),
     )
 
 

@@ -229,7 +229,7 @@ def _rights_as_text(found: EffectiveRights) -> str:
             ("pools", ", ".join(found.pools)),
             ("stands in for", ", ".join(found.stands_in_for)),
             ("owns", found.owned),
-            ("shared with him", f"{found.seen_by_share}, {found.edited_by_share} of them to change"),
+            ("shared with him", _shares_in_words(found)),
             ("never sees", ", ".join(found.hidden)),
         ]
     )
@@ -239,6 +239,12 @@ def _rights_as_text(found: EffectiveRights) -> str:
     for right in found.rights:
         table.add_row(right.entity, right.action, right.reach, printable("; ".join(right.why)))
     return f"{head}\n{printed(table)}"
+
+
+def _shares_in_words(found: EffectiveRights) -> str:
+    if found.seen_by_share == "0":
+        return ""
+    return f"{found.seen_by_share}, {found.edited_by_share} of them to change"
 
 
 def _aligned(lines: Sequence[tuple[str, str]]) -> str:

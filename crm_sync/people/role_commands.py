@@ -20,7 +20,7 @@ from crm_sync.people.roles import (
 from crm_sync.rights import Action, Entity, Reach
 from tradepost.cli import Invocation
 
-_ENTITY = click.argument("entity", type=click.Choice(list(Entity)))
+_ENTITY = click.argument("entity", type=click.Choice([entity.value for entity in Entity]))
 
 
 @click.group()
@@ -78,8 +78,8 @@ def add(invocation: Invocation, name: str, like: str, person: str | None, as_jso
 @role.command("set")
 @click.argument("name")
 @_ENTITY
-@click.argument("action", type=click.Choice(list(Action)))
-@click.argument("reach", type=click.Choice(list(Reach)))
+@click.argument("action", type=click.Choice([action.value for action in Action]))
+@click.argument("reach", type=click.Choice([reach.value for reach in Reach]))
 @as_person
 @as_json
 @click.pass_obj
@@ -153,13 +153,11 @@ def _echo(one: RoleView, to_json: bool) -> None:
 def _as_text(one: RoleView) -> str:
     reaches = {(right.entity, right.action): right.reach for right in one.rights}
     table = new_table()
-    table.add_column(one.name)
-    for action in Action:
-        table.add_column(action)
+    for heading in (one.name, *Action):
+        table.add_column(heading)
     for entity in Entity:
-        table.add_row(
-            entity, *("-" if reaches[entity, action] is Reach.NONE else reaches[entity, action] for action in Action)
-        )
+        cells = (reaches.get((entity, action), Reach.NONE) for action in Action)
+        table.add_row(entity, *("-" if reach is Reach.NONE else reach for reach in cells))
     lines = [f"{one.people} people have it"]
     if one.hidden:
         lines.append(f"never sees {', '.join(one.hidden)}")

@@ -15,7 +15,7 @@ from crm_sync.hideable_fields import fetch_hideable
 from crm_sync.models.people import Person, Role, RoleHiddenField, RoleRight
 from crm_sync.people.keepers import check_keeper_stays, require_keeper
 from crm_sync.people.staff import sees_people
-from crm_sync.rights import Action, Entity, Reach, Viewer, role_hidden_fields, role_rights
+from crm_sync.rights import POSSIBLE, Action, Entity, Reach, Viewer, role_hidden_fields, role_rights
 from crm_sync.setup_events import note_setup
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -88,6 +88,9 @@ def set_right(
     """Let a role do something that far.  Raises NotAllowed, NotFound, InvalidValue, LastKeeper."""
     require_keeper(viewer)
     _check_known(session, name)
+    if (entity, action) not in POSSIBLE:
+        actions = ", ".join(one for of, one in POSSIBLE if of is entity)
+        raise InvalidValue(f"{entity} {action}: nobody can; with {entity} there are {actions}")
     if entity is Entity.COMPANY and reach in (Reach.OWN, Reach.TEAM):
         raise InvalidValue(f"company {action} {reach}: what all records share is everybody's; there are none and all")
     row = session.get(RoleRight, (name, entity, action))
@@ -177,9 +180,7 @@ def _view(session: Session, name: str, people: int) -> RoleView:
         name=name,
         people=people,
         rights=tuple(
-            RightView(entity, action, rights.get((entity, action), Reach.NONE))
-            for entity in Entity
-            for action in Action
+            RightView(entity, action, rights.get((entity, action), Reach.NONE)) for entity, action in POSSIBLE
         ),
         hidden=tuple(sorted(f"{entity}.{field}" for entity, field in role_hidden_fields(session, name))),
     )

@@ -9,10 +9,8 @@ from crm_sync.command_output import acting, as_json, as_person, echo_rows
 from crm_sync.people.teams import TeamView, add_team, list_teams, move_team, remove_team, rename_team
 from tradepost.cli import Invocation
 
-_COLUMNS = (
-    ("team", lambda one: "  " * one.depth + one.name),
-    ("people", lambda one: one.people),
-)
+_TREE = (("team", lambda one: "  " * one.depth + one.name), ("people", lambda one: one.people))
+_ONE = (("team", lambda one: one.name), ("under", lambda one: one.parent), ("people", lambda one: one.people))
 
 
 @click.group()
@@ -29,7 +27,7 @@ def team() -> None:
 def add(invocation: Invocation, name: str, under: str, person: str | None, as_json: bool) -> None:
     """Add a team."""
     with acting(invocation, person, writes=True) as (session, viewer):
-        _echo((add_team(session, viewer, name, datetime.now(UTC), under=under),), as_json)
+        _echo(add_team(session, viewer, name, datetime.now(UTC), under=under), as_json)
 
 
 @team.command("list")
@@ -39,7 +37,8 @@ def add(invocation: Invocation, name: str, under: str, person: str | None, as_js
 def list_(invocation: Invocation, person: str | None, as_json: bool) -> None:
     """List teams, each with those below it."""
     with acting(invocation, person, writes=False) as (session, viewer):
-        _echo(list_teams(session, viewer), as_json)
+        found = list_teams(session, viewer)
+    echo_rows(found, _TREE, to_json=as_json, none="no teams")
 
 
 @team.command()
@@ -51,7 +50,7 @@ def list_(invocation: Invocation, person: str | None, as_json: bool) -> None:
 def rename(invocation: Invocation, name: str, new_name: str, person: str | None, as_json: bool) -> None:
     """Call the team NAME NEW_NAME."""
     with acting(invocation, person, writes=True) as (session, viewer):
-        _echo((rename_team(session, viewer, name, new_name, datetime.now(UTC)),), as_json)
+        _echo(rename_team(session, viewer, name, new_name, datetime.now(UTC)), as_json)
 
 
 @team.command()
@@ -63,7 +62,7 @@ def rename(invocation: Invocation, name: str, new_name: str, person: str | None,
 def move(invocation: Invocation, name: str, under: str, person: str | None, as_json: bool) -> None:
     """Put a team below another; those below it go with it."""
     with acting(invocation, person, writes=True) as (session, viewer):
-        _echo((move_team(session, viewer, name, datetime.now(UTC), under=under),), as_json)
+        _echo(move_team(session, viewer, name, datetime.now(UTC), under=under), as_json)
 
 
 @team.command()
@@ -77,5 +76,5 @@ def remove(invocation: Invocation, name: str, person: str | None) -> None:
     click.echo(f"- team {name}")
 
 
-def _echo(found: tuple[TeamView, ...], to_json: bool) -> None:
-    echo_rows(found, _COLUMNS, to_json=to_json, none="no teams")
+def _echo(one: TeamView, to_json: bool) -> None:
+    echo_rows((one,), _ONE, to_json=to_json, none="")
