@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import idna
 
-from crm_sync.duplicates.name_keys import LONGEST_KEY, company_keys, fold, person_key, spellings
+from crm_sync.duplicates.name_keys import LONGEST_KEY, every_spelling, fold, person_key
 from crm_sync.duplicates.name_words import EMPTY_NAMES, TRADE_WORDS
 from tradepost.addresses import is_free_mail, registrable_domain
 
@@ -95,11 +95,12 @@ def name_keys(name: str) -> Iterator[Key]:
     if "." in name and " " not in name and registrable_domain(name):
         yield from domain_keys(name)
         return
-    keys = company_keys(name)
-    yield from (("name", spelling) for spelling in (spellings(name) if keys.brand else ()))
-    yield "core", keys.core
-    yield "brand", keys.brand
-    yield "sound", sound_key(keys.core)
+    for keys in every_spelling(name):
+        if keys.brand:
+            yield "name", keys.joined
+        yield "core", keys.core
+        yield "brand", keys.brand
+        yield "sound", sound_key(keys.core)
 
 
 def domain_keys(domain: str) -> Iterator[Key]:

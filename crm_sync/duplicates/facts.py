@@ -49,7 +49,7 @@ _CUSTOMERS_OF = select(Contact.customer_id).where(among_keys(Contact.id), Contac
 def fetch_customer_facts(session: Session, keys: Collection[int]) -> dict[int, CustomerFacts]:
     """Return the customers of these keys; those that were merged into others are left out."""
     connection, wanted = session.connection(), {"keys": list(keys)}
-    domains, names = (_grouped(connection.execute(one, wanted).tuples()) for one in (_DOMAINS, _NAMES))
+    domains, names = (_grouped(connection.execute(one, wanted)) for one in (_DOMAINS, _NAMES))
     people: defaultdict[int, list[str]] = defaultdict(list)
     works_for: dict[int, int] = {}
     for contact, customer, name in connection.execute(_PEOPLE, wanted):
@@ -100,8 +100,8 @@ def _of_contacts(
     if not wanted["keys"]:
         return defaultdict(list), defaultdict(list)
     return (
-        _grouped(connection.execute(_ADDRESSES, wanted).tuples()),
-        _grouped(connection.execute(_PHONES, wanted).tuples()),
+        _grouped(connection.execute(_ADDRESSES, wanted)),
+        _grouped(connection.execute(_PHONES, wanted)),
     )
 
 

@@ -22,14 +22,17 @@ _WAITS = select(ChangedRecord.id).limit(1)
 class DuplicateFinder:
     """Looks at changed records when `step` is called; call it often, from one thread."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._seconds = seconds
         self._next_at = 0.0
 
     def step(self) -> None:
         """Look at some changed records, unless it is too early.  Raises DatabaseError."""
-        started_at = time.monotonic()
+        started_at = self._seconds()
         if started_at < self._next_at:
             return
         with self._database.reading() as session:
@@ -41,7 +44,7 @@ class DuplicateFinder:
 
         with self._database.writing() as session:
             found = find_changed(session, self._clock(), _RECORDS)
-        spent = time.monotonic() - started_at
+        spent = self._seconds() - started_at
         self._next_at = started_at + spent / _SHARE
         if found.new:
             log.info("duplicates: records=%d new=%d", found.records, found.new)

@@ -82,6 +82,20 @@ def find_changed(session: Session, now: datetime, limit: int) -> Found:
     return found
 
 
+def find_waiting(database: Database, now: Callable[[], datetime], progress: Callable[[int, int], None]) -> Found:
+    """Look at everything that changed and was not looked at yet; `progress` is told (done, of how many)."""
+    with database.reading() as session:
+        total = session.scalar(select(func.count()).select_from(ChangedRecord)) or 0
+    found = Found()
+    while True:
+        with database.writing() as session:
+            part = find_changed(session, now(), _PAGE)
+        if not part.records:
+            return found
+        found.add(part)
+        progress(min(found.records, total), total)
+
+
 def find_all(database: Database, now: Callable[[], datetime], progress: Callable[[int, int], None]) -> Found:
     """Look at every record, page by page, each in a transaction; `progress` is told (done, of how many).
 

@@ -83,27 +83,25 @@ def _folded(text: str, spelled: dict[int, str]) -> str:
 @lru_cache(maxsize=4096)
 def company_keys(name: str) -> CompanyKeys:
     """Return the keys of a company's name."""
-    words = _without_legal_form(tuple(fold(name).split()))
+    return _keys_of(fold(name))
+
+
+def every_spelling(name: str) -> tuple[CompanyKeys, ...]:
+    """Return the keys of the name, and what they are where ä, ö and ü are written as ae, oe and ue."""
+    german = _folded(name, _GERMAN)
+    return (company_keys(name),) if german == fold(name) else (company_keys(name), _keys_of(german))
+
+
+def _keys_of(folded: str) -> CompanyKeys:
+    words = _without_legal_form(tuple(folded.split()))
     plain = " ".join(words)
     if not plain or plain in EMPTY_NAMES or plain.isdigit():
         return CompanyKeys()
-    is_han = has_han(plain)
     core = _without_trade_words(words)
     brand = [word for word in _without_first_place(_latin(core)) if word not in PLACES | TRADE_WORDS]
     return CompanyKeys(
-        plain[:LONGEST_KEY],
-        _join(_latin(words)),
-        _join(_latin(core)) if brand else "",
-        _join(brand),
-        is_han,
+        plain[:LONGEST_KEY], _join(_latin(words)), _join(_latin(core)) if brand else "", _join(brand), has_han(plain)
     )
-
-
-def spellings(name: str) -> tuple[str, ...]:
-    """Return `joined` of the name, and what it is where ä, ö and ü are written as ae, oe and ue."""
-    german = _folded(name, _GERMAN)
-    other = _join(_latin(_without_legal_form(tuple(german.split())))) if german != fold(name) else ""
-    return tuple(dict.fromkeys(one for one in (company_keys(name).joined, other) if one))
 
 
 @lru_cache(maxsize=4096)
