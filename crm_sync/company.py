@@ -2,14 +2,17 @@
 """Apply a company file to the records: twice is the same as once, and every difference is said."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from crm_sync.admission import InvalidValue
 from crm_sync.advisory_locks import RECORDING, hold_for_transaction
 from crm_sync.company_file import CompanyFile, CompanyFileError, PersonEntry, PoolEntry
+from crm_sync.company_roles import apply_roles
 from crm_sync.customer_file import apply_customers
 from crm_sync.directory_rows import DirtyKeys
 from crm_sync.models.base import Base
@@ -26,8 +29,15 @@ from crm_sync.models.people import (
     Team,
 )
 from crm_sync.models.rules import RuleRow
+from crm_sync.people.absences import check_substitute
+from crm_sync.people.hiring import move_scopes
+from crm_sync.people.keepers import has_keeper
+from crm_sync.rights import root_viewer, teams_below
+from crm_sync.setup_events import note_setup
 from tradepost.addresses import address_key, domain_key
 from tradepost.rules import Rule
+
+_MOST_TOLD: Final = 1000  # lines that the event of a file repeats
 
 
 def apply_company(session: Session, file: CompanyFile) -> tuple[str, ...]:
@@ -37,14 +47,21 @@ def apply_company(session: Session, file: CompanyFile) -> tuple[str, ...]:
     """
     hold_for_transaction(session.connection(), RECORDING)  # what makes customers must not make the same ones meanwhile
     dirty = DirtyKeys()
+    had_keeper = has_keeper(session)
     lines = [
         *_apply_name(session, file),
         *_apply_teams(session, file),
+        *apply_roles(session, file.role),
         *_apply_people(session, file.person, dirty),
         *_apply_pools(session, file.pool),
     ]
+    session.flush()
+    if had_keeper and not has_keeper(session):
+        raise CompanyFileError("nobody would be left who may change people and roles: a person needs such a role")
     _finish_policy(session, dirty, bool(lines))
     lines += apply_customers(session, file.customer, dirty)
+    if lines:
+        note_setup(session, root_viewer(), "company", "file-applied", datetime.now(UTC), lines=lines[:_MOST_TOLD])
     session.flush()
     dirty.write(session)
     return tuple(lines)
@@ -128,11 +145,29 @@ def _apply_name(session: Session, file: CompanyFile) -> list[str]:
 
 def _apply_teams(session: Session, file: CompanyFile) -> list[str]:
     known = set(session.scalars(select(Team.name)))
-    named = dict.fromkeys([team.name for team in file.team] + [p.team for p in file.person if p.team])
+    named = dict.fromkeys(
+        [team.name for team in file.team]
+        + [team.under for team in file.team if team.under]
+        + [person.team for person in file.person if person.team]
+    )
     new = [name for name in named if name not in known]
     session.add_all(Team(name=name) for name in new)
     session.flush()
-    return [f"+ team {name}" for name in new]
+    teams = {team.name: team for team in session.scalars(select(Team))}
+    names = {team.id: team.name for team in teams.values()}
+    lines = [f"+ team {name}" for name in new]
+    for entry in file.team:
+        team = teams[entry.name]
+        before = names.get(team.parent_id or 0, "")
+        if entry.under is not None and entry.under != before:
+            team.parent_id = teams[entry.under].id if entry.under else None
+            lines.append(f"~ team {entry.name}: under: {_shown(before)} -> {_shown(entry.under)}")
+    parents = {team.id: team.parent_id for team in teams.values()}
+    for team in teams.values():
+        if team.parent_id is not None and team.parent_id in teams_below(parents, [team.id]):
+            raise CompanyFileError(f"team {team.name}: would lie below itself")
+    session.flush()
+    return lines
 
 
 def _apply_people(session: Session, entries: Sequence[PersonEntry], dirty: DirtyKeys) -> list[str]:
@@ -143,16 +178,23 @@ def _apply_people(session: Session, entries: Sequence[PersonEntry], dirty: Dirty
     for entry in entries:
         email = address_key(entry.email)
         if entry.role not in roles:
-            raise CompanyFileError(f"person {entry.email}: there is no role {entry.role!r}; there are {', '.join(roles)}")
+            raise CompanyFileError(
+                f"person {entry.email}: there is no role {entry.role!r}; there are {', '.join(roles)}"
+            )
         wanted: dict[str, Any] = {
             "name": entry.name,
             "team_id": teams[entry.team] if entry.team else None,
             "role": entry.role,
             "languages": list(entry.languages),
             "countries": [country.upper() for country in entry.countries],
-            "is_away": entry.is_away,
         }
         row = people.get(email)
+        if row is not None and row.left_at is not None:
+            raise CompanyFileError(
+                f"person {entry.email}: has left; 'tradepost person return' takes him back, else take him out of the file"
+            )
+        if entry.is_away is not None and (row is None or row.is_away is not entry.is_away):
+            wanted |= {"is_away": entry.is_away, "away_from": None, "away_until": None}
         if row is None:
             row = people[email] = Person(email=email, open_conversations=0, **wanted)
             session.add(row)
@@ -160,11 +202,23 @@ def _apply_people(session: Session, entries: Sequence[PersonEntry], dirty: Dirty
             dirty.people.add(row.id)
             lines.append(f"+ person {email}")
         else:
-            lines += [f"~ person {email}: {change}" for change in set_fields(row, wanted)]
+            had_team = row.team_id
+            changes = set_fields(row, wanted)
+            row.version += 1 if changes else 0
+            if row.team_id != had_team:
+                session.flush()
+                move_scopes(session, row.id, row.team_id)
+            lines += [f"~ person {email}: {change}" for change in changes]
         logins = dict.fromkeys((entry.login, *entry.logins) if entry.login else entry.logins)
         addresses = dict.fromkeys(map(address_key, entry.addresses))
         lines += _apply_keys(session, PersonLogin, PersonLogin.login, row, list(logins), "login")
         lines += _apply_keys(session, PersonAddress, PersonAddress.address_key, row, list(addresses), "address")
+    lines += _apply_substitutes([entry for entry in entries if entry.substitute is not None], people)
+    return lines
+
+
+def _apply_substitutes(entries: Sequence[PersonEntry], people: dict[str, Person]) -> list[str]:
+    lines = []
     for entry in entries:
         substitute = people.get(address_key(entry.substitute)) if entry.substitute else None
         if entry.substitute and substitute is None:
@@ -172,6 +226,14 @@ def _apply_people(session: Session, entries: Sequence[PersonEntry], dirty: Dirty
         row = people[address_key(entry.email)]
         changes = set_fields(row, {"substitute_id": substitute.id if substitute else None})
         lines += [f"~ person {row.email}: substitute" for _ in changes]
+    by_id = {person.id: person for person in people.values()}
+    for entry in entries:
+        row = people[address_key(entry.email)]
+        if row.substitute_id is not None:
+            try:
+                check_substitute(by_id, row, by_id[row.substitute_id])
+            except InvalidValue as circle:
+                raise CompanyFileError(str(circle)) from circle
     return lines
 
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A company as a file: domains, teams, people, pools, customers.  Strict: a key that nobody knows is a mistake."""
+"""A company as a file: domains, teams, roles, people, pools, customers.  Strict: a key that nobody knows is a mistake."""
 
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from crm_sync.rights import Action, Entity, Reach
 from tradepost.addresses import domain_key
 from tradepost.errors import Refusal
 
@@ -31,13 +32,25 @@ class CompanyEntry(_Entry, frozen=True):
 
 
 class TeamEntry(_Entry, frozen=True):
-    """[[team]]"""
+    """[[team]].  `under`: the team it lies below, empty for none; not named, it stays where it is."""
 
     name: str
+    under: str | None = None
+
+
+class RoleEntry(_Entry, frozen=True):
+    """[[role]].  `rights`: entity -> action -> how far; `hidden`: fields it never sees, as `customer.grade`."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]
+    rights: dict[Entity, dict[Action, Reach]] = {}
+    hidden: tuple[str, ...] | None = None
 
 
 class PersonEntry(_Entry, frozen=True):
-    """[[person]].  `login` or `logins`: SASL logins; `addresses`: what else he may write from."""
+    """[[person]].  `login` or `logins`: SASL logins; `addresses`: what else he may write from.
+
+    Who is away, and who stands in for him, stays as it is unless it is named.
+    """
 
     email: str
     name: str = ""
@@ -48,8 +61,8 @@ class PersonEntry(_Entry, frozen=True):
     role: str = "rep"
     languages: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
-    is_away: bool = False
-    substitute: str = ""
+    is_away: bool | None = None
+    substitute: str | None = None
 
 
 class PoolEntry(_Entry, frozen=True):
@@ -88,6 +101,7 @@ class CompanyFile(_Entry, frozen=True):
 
     company: CompanyEntry | None = None
     team: tuple[TeamEntry, ...] = ()
+    role: tuple[RoleEntry, ...] = ()
     person: tuple[PersonEntry, ...] = ()
     pool: tuple[PoolEntry, ...] = ()
     customer: tuple[CustomerEntry, ...] = ()

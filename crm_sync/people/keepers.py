@@ -34,6 +34,12 @@ def require_keeper(viewer: Viewer) -> None:
         raise NotAllowed(f"{viewer.actor} may not change people, teams and roles; who may edit 'company' may")
 
 
+def has_keeper(session: Session) -> bool:
+    """May anybody who works here change people and roles?"""
+    wanted = select(Person.id).where(Person.left_at.is_(None), Person.role.in_(_KEEPING_ROLES)).limit(1)
+    return session.scalars(wanted).one_or_none() is not None
+
+
 def keeps_company(session: Session, role: str) -> bool:
     """May people of that role change people and roles?"""
     return session.scalars(_KEEPING_ROLES.where(RoleRight.role == role)).one_or_none() is not None

@@ -39,7 +39,12 @@ def test_a_good_file_is_read() -> None:
         ('name = "Own"', 'name = "Own"\ncolour = "red"', "[company]: has unknown field `colour`"),
         ("[[person]]", "[[persons]]", "there is no table `persons`; tables are: company, team"),
         ('languages = ["en"]', 'languages = "en"', "[[person]] number 1 languages: Expected `array`, got `str`"),
-        ('languages = ["en"]', 'role = "boss"', "[[person]] number 1 role: Invalid enum value 'boss'"),
+        ("[[person]]", "[[role]]\nname = 'Boss'\n[[person]]", "[[role]] number 1 name: Expected `str` matching regex"),
+        (
+            "[[person]]",
+            "[[role]]\nname = 'boss'\nrights = { customer = { see = 'most' } }\n[[person]]",
+            "Invalid enum value 'most'",
+        ),
         ('email = "ann@own.example"', 'name = "Ann"', "[[person]] number 1: misses required field `email`"),
         ('email = "ann@own.example"', 'email = "ann"', "person ann: 'ann' is no e-mail address"),
         ('members = ["ann@own.example"]', 'members = ["<ann@own.example>"]', "pool sales: '<ann@own.example>' is no"),

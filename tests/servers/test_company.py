@@ -6,19 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mailroom import ANN, BOB, COMPANY, Mail, MailRoom
+from mailroom import ANN, BOB, COMPANY, EVE, START, Mail, MailRoom
 from record_servers import RecordServer
 from sqlalchemy import select
 
 from crm_sync.company import apply_company, apply_rules
 from crm_sync.company_file import CompanyFileError, parse_company, read_toml
-from crm_sync.models.customers import ContactAddress, CustomerDomain
+from crm_sync.models.conversations import Event
+from crm_sync.models.customers import ContactAddress, CustomerDomain, Scope
+from crm_sync.models.people import Team
 from crm_sync.models.service import DirectoryChange
+from crm_sync.people.absences import plan_absence
+from crm_sync.people.leaving import let_leave
 from crm_sync.policy_store import fetch_policy, fetch_rules
+from crm_sync.rights import Action, Entity, Reach, role_rights, root_viewer
 from tradepost.policy import Policy
 from tradepost.rules import compile_rules, parse_rules
 
 SANDBOX = Path(__file__).parents[2] / "postfix" / "sandbox"
+PEOPLE: list[dict[str, Any]] = COMPANY["person"]
 ACME = {"name": "Acme", "owner": ANN, "domains": ["www.acme.example"], "contacts": [{"email": "Bo@Acme.example"}]}
 
 
@@ -135,6 +141,18 @@ def test_a_lead_that_mail_made_becomes_the_customer_of_the_file(room: MailRoom) 
         ({"pool": [{"name": "p", "addresses": ["sales@own.example"]}]}, "is the address of the pool sales"),
         ({"person": [{"email": "new@own.example", "login": "ann"}]}, "the login ann belongs to somebody else"),
         ({"person": [{"email": ANN, "substitute": "x@own.example"}]}, "the substitute x@own.example is no registered"),
+        (
+            {"person": [{"email": ANN, "substitute": BOB}, {"email": BOB, "substitute": ANN}]},
+            "would stand in for himself",
+        ),
+        (
+            {"person": [{"email": EVE, "role": "rep"}]},
+            "nobody would be left who may change people",
+        ),
+        ({"team": [{"name": "a", "under": "b"}, {"name": "b", "under": "a"}]}, "would lie below itself"),
+        ({"role": [{"name": "rep", "hidden": ["customer.colour"]}]}, "is no field that can be hidden"),
+        ({"role": [{"name": "rep", "rights": {"company": {"edit": "own"}}}]}, "there are none and all, not own"),
+        ({"role": [{"name": "rep", "rights": {"customer": {"correct": "all"}}}]}, "with customer there are see, edit"),
     ],
 )
 def test_a_mistake_is_named_and_changes_nothing(room: MailRoom, tables: dict[str, Any], said: str) -> None:
@@ -144,6 +162,64 @@ def test_a_mistake_is_named_and_changes_nothing(room: MailRoom, tables: dict[str
     assert policy(room) == before
     with room.looking() as look:
         assert look.customers() == []
+
+
+def test_teams_and_roles_of_the_file_are_the_companys(room: MailRoom) -> None:
+    tables = {
+        "team": [{"name": "north", "under": "sales"}, {"name": "sales"}],
+        "role": [
+            {"name": "lead", "rights": {"customer": {"see": "team", "edit": "own"}}, "hidden": ["customer.grade"]},
+            {"name": "rep", "rights": {"customer": {"export": "own"}}},
+        ],
+        "person": [
+            person | {"role": "lead", "team": "north"} if person["email"] == ANN else person for person in PEOPLE
+        ],
+    }
+    assert {
+        "+ team sales",
+        "~ team north: under: none -> sales",
+        "+ role lead",
+        "~ role lead: customer see: none -> team",
+        "~ role lead: never sees customer.grade",
+        "~ role rep: customer export: none -> own",
+    } <= set(apply(room, **tables))
+    assert apply(room, **tables) == ()
+    tables["role"] = [{"name": "lead", "hidden": []}]
+    tables["team"] = [{"name": "north", "under": ""}]
+    assert set(apply(room, **tables)) == {"~ role lead: sees customer.grade", "~ team north: under: sales -> none"}
+    with room.database.reading() as session:
+        assert role_rights(session, "lead") == {
+            (Entity.CUSTOMER, Action.SEE): Reach.TEAM,
+            (Entity.CUSTOMER, Action.EDIT): Reach.OWN,
+        }
+        told = session.scalars(select(Event).where(Event.subject == "company").order_by(Event.id.desc()).limit(1)).one()
+    assert told.details["lines"] == ["~ team north: under: sales -> none", "~ role lead: sees customer.grade"]
+
+
+def test_with_another_team_in_the_file_go_the_customers_he_owns(room: MailRoom) -> None:
+    apply(room, customer=[ACME])
+    apply(room, person=[person | {"team": "north"} for person in PEOPLE])
+    with room.looking() as look:
+        [customer] = look.customers()
+        scope = look.session.get_one(Scope, customer.scope_id)
+        assert look.session.get_one(Team, scope.team_id).name == "north"
+
+
+def test_who_is_away_by_command_stays_so(room: MailRoom) -> None:
+    with room.database.writing() as session:
+        plan_absence(session, root_viewer(), ANN, START, substitute=BOB)
+    assert apply(room) == ()
+    apply(room, person=[person | {"is_away": False, "substitute": ""} for person in PEOPLE])
+    known = policy(room).person(ANN)
+    assert known is not None
+    assert (known.is_away, known.substitute) == (False, "")
+
+
+def test_who_left_is_not_taken_back_by_an_old_file(room: MailRoom) -> None:
+    with room.database.writing() as session:
+        let_leave(session, root_viewer(), BOB, START)
+    with pytest.raises(CompanyFileError, match=r"bob@own.example: has left; 'tradepost person return'"):
+        apply(room)
 
 
 def test_the_rules_of_the_file_are_the_rules(room: MailRoom) -> None:
