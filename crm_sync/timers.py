@@ -48,6 +48,14 @@ def schedule(session: Session, kind: str, ref: str, due_at: datetime) -> None:
     )
 
 
+def is_any_due(session: Session, kind: str) -> bool:
+    """Has the time of one of this kind come?  A look that locks and writes nothing."""
+    due = select(_TIMER.c.id).where(
+        _TIMER.c.state == WAITING, _TIMER.c.due_at <= database_now(session), _TIMER.c.kind == kind
+    )
+    return session.connection().scalar(due.limit(1)) is not None
+
+
 def claim_due(session: Session, kinds: Collection[str], limit: int = 50) -> list[Timer]:
     """Return timers of these kinds whose time has come, longest due first; they are the caller's until he commits."""
     due = (

@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from crm_sync.blobs import BlobError, BlobStore
+from crm_sync.conversations.handling import WAKE, wake_conversations
 from crm_sync.database import Database, DatabaseConflict, DatabaseError, DatabaseUnavailable
 from crm_sync.letters import Letter, ReadMessage, read_letter
 from crm_sync.models.mail import Arrival
@@ -22,6 +23,7 @@ from crm_sync.projector import Projector
 from crm_sync.recording import record_letters
 from crm_sync.second_opinions import SecondOpinions
 from crm_sync.sources import ReadEntry, Source, SourceUnreachable, Taken
+from crm_sync.timers import is_any_due
 from tradepost.analysis import Analyst, SecondOpinion
 from tradepost.directory import DirectoryError
 from tradepost.message import Message
@@ -39,6 +41,7 @@ _SLOW_FAILURE_SECONDS = 0.5
 _DIRECTORY_REST_SECONDS = 5.0
 _REPORT = timedelta(seconds=5)
 _LEARNED_SECONDS = 3.0  # between two looks for another model
+_WAKE_SECONDS = 5.0  # between two looks for snoozed conversations
 # These say that something around us failed: the entry is as good as before, and is tried again after a restart.
 _INFRASTRUCTURE = (DatabaseError, OperationalError, InterfaceError, OSError)
 # These of them pass by themselves (a blob store out of room too): the worker waits for it, anything else an administrator
@@ -117,6 +120,7 @@ class Worker:
         self._nightly = nightly
         self._finder = finder
         self._learned_at = 0.0
+        self._woke_at = 0.0
         self._second_opinions = second_opinions
 
     def run(self) -> None:
@@ -161,6 +165,7 @@ class Worker:
             self._confirm()
             self._project()
             self._report()
+            self._wake()
             self._learn()
             if self._finder is not None:
                 self._finder.step()
@@ -293,6 +298,17 @@ class Worker:
             report_worker(self._lag_seconds if self._listed else 0.0, pending)
             self._source.report()
             self._reported_at = now
+
+    def _wake(self) -> None:
+        """Open again the conversations that were put aside until now."""
+        if time.monotonic() - self._woke_at < _WAKE_SECONDS:
+            return
+        self._woke_at = time.monotonic()
+        with self._database.reading() as session:
+            is_due = is_any_due(session, WAKE)
+        if is_due:
+            with self._database.writing() as session:
+                wake_conversations(session, self._clock())
 
     def _learn(self) -> None:
         """Take up what was learned, by whatever process; see whether it is night."""
