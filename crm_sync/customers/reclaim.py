@@ -32,7 +32,8 @@ _MOVE_ON = (
     .where(_CUSTOMER.c.id == bindparam("key"), _CUSTOMER.c.reclaim_days == bindparam("old_days"))
     .values(reclaim_at=bindparam("later"))
 )
-_MAIL = ("mail-in", "mail-out", "mail-internal")  # its clocks stand in the conversations, without automatic mail
+# What people do beside mail, as the timeline names it.  The clocks of mail stand in the conversations, without automatic mail.
+_TOUCHES = ("note", "touch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def fetch_last_words(session: Session, customer_ids: Collection[int]) -> dict[in
     )
     touches = (
         select(Activity.customer_id, func.max(Activity.at), func.max(Activity.at))
-        .where(among_keys(Activity.customer_id), Activity.kind.not_in(_MAIL))
+        .where(among_keys(Activity.customer_id), Activity.kind.in_(_TOUCHES))
         .group_by(Activity.customer_id)
     )
     return _latest([*session.execute(mail, keys), *session.execute(touches, keys)])

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from crm_sync.admission import InvalidValue, NotAllowed, NotFound, Outdated
+from crm_sync.customers.reclaim import touch_customers
 from crm_sync.followups.targets import Target, check_may_write, find_target
 from crm_sync.mail_views import PersonRef
 from crm_sync.models.conversations import Activity, Event
@@ -253,6 +254,7 @@ def _put_on_timeline(session: Session, note: Note) -> None:
                 note_id=note.id,
             )
         )
+        touch_customers(session, [note.customer_id], note.created_at)
 
 
 def _on_timeline(note: Note) -> tuple[ColumnElement[bool], ...]:

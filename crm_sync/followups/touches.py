@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from crm_sync.admission import InvalidValue, NotAllowed, NotFound, Outdated
+from crm_sync.customers.reclaim import touch_customers
 from crm_sync.followups.targets import check_may_write, find_target
 from crm_sync.mail_views import PersonRef
 from crm_sync.models.conversations import Activity, Event
@@ -205,6 +206,7 @@ def _lock(session: Session, viewer: Viewer, touch_id: str, *, is_deleted: bool =
 
 def _put_on_timeline(session: Session, touch: Touch) -> None:
     session.add(Activity(customer_id=touch.customer_id, at=touch.at, kind="touch", touch_id=touch.id))
+    touch_customers(session, [touch.customer_id], touch.at)
 
 
 def _tell(session: Session, viewer: Viewer, touch: Touch, step: str, now: datetime) -> None:

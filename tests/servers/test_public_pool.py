@@ -14,7 +14,7 @@ import pytest
 from customer_plots import Plot, plant, seen_customers, viewer
 from mailroom import ANN, BOB, EVE, START, Mail, MailRoom, reply
 from record_servers import RecordServer
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from ulid import ULID
 
 from crm_sync.customers.claims import ClaimError, Handed, claim_customer, give_customer, release_customer
@@ -29,8 +29,9 @@ from crm_sync.customers.public_pools import (
     fetch_release_reasons,
     set_release_reason,
 )
-from crm_sync.customers.reclaim import refresh_reclaim_dates, touch_customers
-from crm_sync.models.conversations import Conversation, Event
+from crm_sync.customers.reclaim import refresh_reclaim_dates
+from crm_sync.followups.touches import TouchEntry, add_touch
+from crm_sync.models.conversations import Activity, Conversation, Event
 from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.people import Person
 from crm_sync.models.public_pool import CustomerTenure
@@ -274,9 +275,14 @@ def test_a_date_follows_the_last_word_and_the_settings(room: MailRoom) -> None:
         assert not fetch_falling_customers(look.session, viewer(look.session, ANN), room.clock, within_days=3).rows
         key = customer.id
     with room.database.writing() as session:
-        touch_customers(session, [key], room.clock + timedelta(days=5))
+        call = TouchEntry("call", room.clock + timedelta(days=5), "Spoke with the buyer")
+        about = f"customer:{session.get_one(Customer, key).public_id}"
+        add_touch(session, viewer(session, ANN), about, call, room.clock + timedelta(days=5))
+        session.expire_all()
         assert session.get_one(Customer, key).reclaim_at == room.clock + timedelta(days=35)
-        assert refresh_reclaim_dates(session) == 1, "of that call no activity tells"
+        assert refresh_reclaim_dates(session) == 0
+        session.execute(delete(Activity).where(Activity.kind == "touch"))
+        assert refresh_reclaim_dates(session) == 1
         session.execute(update(Customer).values(grade="A"))
         assert refresh_reclaim_dates(session) == 1
         session.expire_all()
