@@ -15,13 +15,14 @@ from crm_sync.duplicates.changed_records import mark_changed
 from crm_sync.key_lists import among_keys
 from crm_sync.models.base import table
 from crm_sync.models.conversations import Conversation, ConversationParticipant, ConversationPool, MessageAnchor
-from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
+from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope, SharedDomain
 from crm_sync.models.people import Person, Pool
 from crm_sync.models.service import DirectoryChange
 from crm_sync.policy_store import fetch_policy
 from crm_sync.search.record_rows import index_customers
 from tradepost.directory import (
     POLICY_KEY,
+    SHARED,
     AddressFact,
     DomainFact,
     LoadFact,
@@ -80,6 +81,7 @@ _DOMAINS = _question(
     .outerjoin(Person, Person.id == Scope.owner_id),
     CustomerDomain.domain,
 )
+_SHARED_DOMAINS = _question(select(SharedDomain.domain), SharedDomain.domain)
 _THREADS = _question(
     select(
         MessageAnchor.id_digest,
@@ -195,9 +197,11 @@ def read_addresses(session: Session, keys: Collection[str] | None = None) -> Ite
 
 
 def read_domains(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
-    """Yield (key, fact) of these company domains; None: of all."""
+    """Yield (key, fact) of these company domains; None: of all.  One that several companies share has nobody's owner."""
     for domain, customer, owner, kind, grade in _DOMAINS.rows(session, keys):
         yield domain_fact_key(domain), encode_fact(DomainFact(customer, owner, kind, grade))
+    for (domain,) in _SHARED_DOMAINS.rows(session, keys):
+        yield domain_fact_key(domain), encode_fact(DomainFact(kind=SHARED))
 
 
 def read_threads(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:

@@ -3,11 +3,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select, update
 from ulid import ULID
 
 from crm_sync.batch import Batch
 from crm_sync.completion import Known
+from crm_sync.conversations.merging import move_to_customer
 from crm_sync.customers.clients import find_clients, may_have_clients
 from crm_sync.customers.filling import (
     fill_known,
@@ -23,7 +24,7 @@ from crm_sync.customers.sides import Side
 from crm_sync.letters import Letter
 from crm_sync.lookups import ConversationState
 from crm_sync.matching import is_human
-from crm_sync.models.conversations import Activity
+from crm_sync.models.conversations import Activity, Conversation
 from crm_sync.models.customers import (
     Contact,
     ContactAddress,
@@ -34,7 +35,7 @@ from crm_sync.models.customers import (
     SharedDomain,
     SharedDomainCustomer,
 )
-from crm_sync.models.mail import MessageLink
+from crm_sync.models.mail import Message, MessageLink
 from crm_sync.row_buffer import insert_missing
 from tradepost.addresses import address_key
 from tradepost.party import is_ours, is_role
@@ -244,6 +245,8 @@ def _settle_contact(batch: Batch, letter: Letter, known: Known, own: CustomerSta
     if own is None or not is_human(letter.labels, known.party):
         return contact.id if contact else None
     if contact is not None and contact.customer_id != own.id:
+        if known.match.leaves and known.match.reason != "signs-for-another":
+            _take_along(batch, contact, own)
         contact.customer_id, contact.is_changed = own.id, True
         batch.dirty.addresses.add(known.party)
         batch.note(letter.arrival.entry_id, "contact-moved", None, contact=contact.id, customer=own.public_id)
@@ -258,6 +261,29 @@ def _settle_contact(batch: Batch, letter: Letter, known: Known, own: CustomerSta
             batch.dirty.addresses.add(address)
     fill_known(batch, contact, side, _header_name(letter, side), own)
     return contact.id
+
+
+def _take_along(batch: Batch, contact: ContactState, own: CustomerState) -> None:
+    """Who turns out to be of another company never was of that of his domain: what he wrote goes with him."""
+    batch.flush()
+    theirs = (
+        select(Conversation.id)
+        .where(
+            Conversation.customer_id == contact.customer_id,
+            Conversation.id.in_(select(Message.conversation_id).where(Message.contact_id == contact.id)),
+        )
+        .order_by(Conversation.id)
+    )
+    for key in batch.session.scalars(theirs).all():
+        move_to_customer(batch.session, key, contact.customer_id, own.id, own.scope_id)
+        state = batch.found.conversations.get(key)
+        if state is not None:
+            state.customer_id, state.scope_id, state.is_changed = own.id, own.scope_id, True
+        else:
+            moved = {"customer_id": own.id, "scope_id": own.scope_id, "version": Conversation.version + 1}
+            batch.session.execute(update(Conversation).where(Conversation.id == key).values(moved))
+        batch.spread.add(key)
+        batch.shared.add(key)
 
 
 def _make_contact(batch: Batch, letter: Letter, side: Side, own: CustomerState) -> ContactState:

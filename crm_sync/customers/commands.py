@@ -3,7 +3,8 @@
 
 import click
 
-from crm_sync.customers import public_pool_commands
+from crm_sync.customers import profile_commands, public_pool_commands
+from crm_sync.customers.contact_commands import contact
 from crm_sync.customers.hand_over_commands import handover
 
 __all__ = ["contact", "customer", "handover"]
@@ -14,10 +15,5 @@ def customer() -> None:
     """Look after customers and their contacts."""
 
 
-@click.group()
-def contact() -> None:
-    """Look after contacts."""
-
-
-for command in public_pool_commands.COMMANDS:
+for command in (*profile_commands.COMMANDS, *public_pool_commands.COMMANDS):
     customer.add_command(command)

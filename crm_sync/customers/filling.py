@@ -5,7 +5,7 @@ from typing import Any
 
 from crm_sync.batch import Batch
 from crm_sync.customers.match import Match
-from crm_sync.customers.party_states import ContactState, CustomerState, fill
+from crm_sync.customers.party_states import SIGNS_FOR, ContactState, CustomerState, fill
 from crm_sync.customers.sides import Side
 from crm_sync.customers.signing import names_another, resembles_domain
 from crm_sync.duplicates.name_keys import person_key
@@ -25,6 +25,8 @@ def new_contact_fields(side: Side, header_name: str) -> dict[str, Any]:
     origins = {"name": origin if origin in ("signature", "platform", "forward") else "header"} if name else {}
     if side.signer.title:
         origins["title"] = "signature"
+    if side.signer.company_key:
+        origins[SIGNS_FOR] = side.signer.company_key
     return {
         "name": name[:300],
         "name_key": person_key(name),
@@ -63,6 +65,8 @@ def fill_known(batch: Batch, contact: ContactState, side: Side, header_name: str
         batch.missing.add(ContactPhone, contact_id=contact.id, e164=number, kind=kind, origin="signature")
     if not signer.company_key:
         return
+    if SIGNS_FOR not in contact.origins:
+        contact.origins, contact.is_changed = {**contact.origins, SIGNS_FOR: signer.company_key}, True
     if own.names and names_another(signer, own.names):
         _suggest(batch, "works-elsewhere", contact, own, signer.company)
         return

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from crm_sync.customers.party_lookups import PERSON, Parties
-from crm_sync.customers.party_states import ContactState, CustomerState
+from crm_sync.customers.party_states import SIGNS_FOR, ContactState, CustomerState
 from crm_sync.customers.sides import Side
 from crm_sync.customers.signing import names_another, resembles_domain
 
@@ -52,6 +52,14 @@ def match_side(found: Parties, side: Side, warnings: Collection[str] = ()) -> Ma
         if _signs_for_another_here(found, side, contact, customer):
             other = _signed_at(found, side)
             return Match(other, "signature-at-shared-domain", contact, leaves=True)
+        if (
+            trusted
+            and found.domains.get(party.company) == customer.id
+            and _never_was_here(found, side, contact, customer)
+        ):
+            other = _by_signature(found, side).customer
+            other = None if other is customer else other
+            return Match(other, "signature-names-another", contact, splits=party.company, leaves=True)
         if trusted and not party.company and _has_changed(found, side, contact, customer):
             other = _by_signature(found, side).customer
             return Match(None if other is customer else other, "signs-for-another", contact, leaves=True)
@@ -87,6 +95,13 @@ def _is_another_company(side: Side, customer: CustomerState) -> bool:
 def _is_named_after(domain: str, names: Iterable[str]) -> bool:
     label = domain.partition(".")[0].replace("-", "")
     return any(label[:6] in name or name[:6] in label for name in names)
+
+
+def _never_was_here(found: Parties, side: Side, contact: ContactState, customer: CustomerState) -> bool:
+    """Was somebody put to the company of a domain without a word of his own, and signs for another now?"""
+    if contact.reason == PERSON or SIGNS_FOR in contact.origins or side.party.company in found.settled:
+        return False
+    return _is_another_company(side, customer)
 
 
 def _signs_for_another_here(found: Parties, side: Side, contact: ContactState, customer: CustomerState) -> bool:

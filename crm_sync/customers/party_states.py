@@ -7,6 +7,8 @@ from datetime import datetime
 # How sure a field's origin is.  A value of unknown origin was there before anybody wrote origins down: it stays.
 _RANKS = {"address": 1, "domain": 1, "header": 2, "platform": 2, "forward": 2, "signature": 3}
 _FIXED = 9
+# Among a contact's origins: the key of the company that he signed for last.
+SIGNS_FOR = "signs-for"
 
 
 @dataclass(slots=True)
