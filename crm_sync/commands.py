@@ -23,6 +23,7 @@ from crm_sync.duplicates.finder import DuplicateFinder
 from crm_sync.host_follower import HostFollower, follow_only
 from crm_sync.nightly import make_nightly_learning
 from crm_sync.people.absence_clock import AbsenceClock
+from crm_sync.pipeline.score_chore import ScoreChore
 from crm_sync.policy_store import fetch_policy, fetch_rules
 from crm_sync.projector import Projector
 from crm_sync.reconcile_command import reconcile
@@ -80,7 +81,7 @@ def make_follower(settings: Settings) -> HostFollower:
 
 def _make_chores(settings: Settings, opened: Database) -> Chores:
     nightly = make_nightly_learning(settings, opened)
-    return Chores([AbsenceClock(opened), *([nightly] if nightly is not None else [])])
+    return Chores([AbsenceClock(opened), ScoreChore(opened), *([nightly] if nightly is not None else [])])
 
 
 def make_worker(settings: Settings, opened: Database, stop: threading.Event, *, stays: bool = True) -> Worker:

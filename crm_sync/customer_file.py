@@ -81,6 +81,7 @@ def _make(session: Session, entry: CustomerEntry, owner_id: int | None) -> Custo
         name_key=entry.name.casefold(),
         kind=entry.kind,
         grade=entry.grade or None,
+        grade_by="person" if entry.grade else None,
         country=entry.country.upper() or None,
         source="file",
         created_at=datetime.now(UTC),
@@ -96,10 +97,11 @@ def _change(session: Session, entry: CustomerEntry, customer: Customer, owner_id
         "name": entry.name,
         "name_key": entry.name.casefold(),
         "kind": entry.kind,
-        "grade": entry.grade or None,
         "country": entry.country.upper() or None,
         "source": "file",
     }
+    if entry.grade or customer.grade_by == "person":  # one that points gave is not the file's to take away
+        wanted |= {"grade": entry.grade or None, "grade_by": "person" if entry.grade else None}
     changed = [name for name, value in wanted.items() if getattr(customer, name) != value]
     for name in changed:
         setattr(customer, name, wanted[name])
@@ -111,7 +113,7 @@ def _change(session: Session, entry: CustomerEntry, customer: Customer, owner_id
         changed.append("owner")
     if changed:
         customer.version += 1
-    shown = [name for name in changed if name != "name_key"]
+    shown = [name for name in changed if name not in ("name_key", "grade_by")]
     return [f"~ customer {entry.name}: {', '.join(shown)}"] if shown else []
 
 

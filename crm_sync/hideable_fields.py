@@ -17,9 +17,9 @@ from crm_sync.rights import Entity
 HIDEABLE: Mapping[Entity, tuple[str, ...]] = {
     Entity.CUSTOMER: ("grade",),
     Entity.MESSAGE: (),
-    Entity.OPPORTUNITY: (),
+    Entity.OPPORTUNITY: ("amount", "quantity", "target_price"),
     Entity.NOTE: (),
-    Entity.COMPANY: (),
+    Entity.COMPANY: ("price_floor",),
 }
 
 

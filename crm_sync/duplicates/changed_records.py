@@ -15,6 +15,7 @@ from crm_sync.bulk_rows import insert_rows
 from crm_sync.models.base import table
 from crm_sync.models.customers import Contact, ContactAddress, ContactPhone, Customer, CustomerDomain, CustomerName
 from crm_sync.models.duplicates import ChangedRecord
+from crm_sync.pipeline.score_due import make_due
 
 CUSTOMER, CONTACT = "customer", "contact"
 # New rows of these tables change the keys of the record that a column names.  A contact's change is its customer's too.
@@ -29,9 +30,11 @@ _NAMED_BY: tuple[tuple[Table, str, str], ...] = (
 
 
 def mark_changed(session: Session, *, customers: Iterable[int] = (), contacts: Iterable[int] = ()) -> None:
-    """Let these records be looked at again."""
-    marks = [*_marks(CUSTOMER, set(customers)), *_marks(CONTACT, set(contacts))]
+    """Let these records be looked at again, and be weighed: what is known of them changed."""
+    of_customers, of_contacts = set(customers), set(contacts)
+    marks = [*_marks(CUSTOMER, of_customers), *_marks(CONTACT, of_contacts)]
     insert_rows(session.connection(), table(ChangedRecord), marks)
+    make_due(session, of_customers, of_contacts)
 
 
 def marks_of(rows: Mapping[Table, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:

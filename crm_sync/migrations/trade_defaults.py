@@ -185,6 +185,8 @@ WEIGHTS: Final = (
     ("name", 10),
     ("country", 10),
     ("domain", 5),
+    ("website", 5),
+    ("address", 5),
     ("contact", 10),
     ("contact-name", 5),
     ("phone", 10),

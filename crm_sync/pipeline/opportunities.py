@@ -22,7 +22,7 @@ from crm_sync.rights import Action, Entity, Viewer, may
 LONGEST_PAGE: Final = 500
 _LONGEST_ID: Final = 26
 # Fields that a role may be kept from.
-_AMOUNTS: Final = ("amount", "target_price")
+_AMOUNTS: Final = ("amount", "quantity", "target_price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _views(session: Session, viewer: Viewer, rows: Select[Any]) -> list[Opportun
             product=product or "",
             category=category or "",
             product_text=row.product_text,
-            quantity=row.quantity,
+            quantity=None if hidden["quantity"] else row.quantity,
             unit=row.unit,
             target_price=None if hidden["target_price"] else row.target_price,
             amount=None if hidden["amount"] else row.amount,

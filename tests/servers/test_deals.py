@@ -355,18 +355,18 @@ def test_random_deals_keep_their_history_whole(room: MailRoom) -> None:
         )
         with room.database.writing() as session:
             for deal in list_opportunities(session, root_viewer(), OpportunityFilter()):
-                stage = random.choice(stages)
-                reason = "price" if stage == "lost" else None
+                to = random.choice(stages)
+                reason = "price" if to == "lost" else None
                 now = START + timedelta(days=number)
-                move_opportunity(session, root_viewer(), deal.id, stage, now, lost_reason=reason)
+                move_opportunity(session, root_viewer(), deal.id, to, now, lost_reason=reason)
     with room.looking() as look:
         found = look.session.execute(select(Opportunity, Stage).join(Stage, Stage.id == Opportunity.stage_id)).all()
         assert found
-        for deal, stage in found:
-            wanted = select(StageMove).where(StageMove.opportunity_id == deal.id).order_by(StageMove.id)
+        for row, stage in found:
+            wanted = select(StageMove).where(StageMove.opportunity_id == row.id).order_by(StageMove.id)
             moves = look.session.scalars(wanted).all()
             assert moves[0].from_id is None
             assert all(later.from_id == earlier.to_id for earlier, later in pairwise(moves))
-            assert moves[-1].to_id == deal.stage_id
-            assert (deal.closed_at is None) is (stage.kind == "open")
-            assert (deal.lost_reason_id is not None) is (stage.kind == "lost")
+            assert moves[-1].to_id == row.stage_id
+            assert (row.closed_at is None) is (stage.kind == "open")
+            assert (row.lost_reason_id is not None) is (stage.kind == "lost")
