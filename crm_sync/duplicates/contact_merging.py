@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from crm_sync.duplicates.changed_records import CONTACT
 from crm_sync.duplicates.merged_fields import CONTACT_FIELDS, chosen_values, merged_origins
 from crm_sync.duplicates.merging import (
     MERGE_CONTACTS,
@@ -26,6 +27,7 @@ from crm_sync.duplicates.merging import (
 )
 from crm_sync.duplicates.references import moved_references
 from crm_sync.duplicates.row_moves import move_rows
+from crm_sync.fields.values import merge_values
 from crm_sync.models.customers import Contact, Customer, Scope
 from crm_sync.rights import Action, Entity, Reach, Viewer, may
 
@@ -67,6 +69,7 @@ def merge_contacts(
         "after": as_plain(values),
         "origins": kept.origins,
         "customer_id": gone.customer_id,
+        "values": merge_values(session, CONTACT, kept.id, gone.id),
     }
     customers = [key for key in (kept.customer_id, gone.customer_id) if key is not None]
     give(kept, values)

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from crm_sync.admission import NotFound, find_customer
 from crm_sync.advisory_locks import RECORDING, hold_for_transaction
 from crm_sync.directory_rows import DirtyKeys, changed_customers
-from crm_sync.duplicates.changed_records import mark_changed
+from crm_sync.duplicates.changed_records import CUSTOMER, mark_changed
 from crm_sync.duplicates.merged_fields import (
     CUSTOMER_FIELDS,
     chosen_values,
@@ -22,7 +23,7 @@ from crm_sync.duplicates.merged_fields import (
 )
 from crm_sync.duplicates.references import moved_references
 from crm_sync.duplicates.row_moves import Moves, keys_moved, move_rows
-from crm_sync.mail_views import CustomerRef
+from crm_sync.fields.values import merge_values
 from crm_sync.models.conversations import Event
 from crm_sync.models.customers import ContactAddress, Customer, Scope
 from crm_sync.models.operations import Operation
@@ -86,6 +87,7 @@ def merge_customers(
         "origins": kept.origins,
         "scope": {name: getattr(gone_scope, name) for name in SCOPE_FIELDS},
         "stilled": as_data(gone, _STILLED),
+        "values": merge_values(session, CUSTOMER, kept.id, gone.id),
     }
     give(kept, values)
     kept.origins = merged_origins(kept.origins, gone.origins, values)
@@ -112,27 +114,6 @@ def merge_customers(
     session.flush()
     tell(session, [kept.id, gone.id], keys_moved(moves, "contact.customer_id"))
     return done
-
-
-def resolve_customer(session: Session, viewer: Viewer, public_id: str) -> CustomerRef | None:
-    """Return the customer that a public id means today: what it was merged into, at the end of the chain.
-
-    None: there is none, or it is not his to see.
-    """
-    if not public_id.isprintable():
-        return None
-    found = session.scalars(select(Customer).where(Customer.public_id == public_id)).one_or_none()
-    while found is not None and found.merged_into is not None:
-        found = session.get(Customer, found.merged_into)
-    if found is None:
-        return None
-    is_his = select(Customer.id).where(
-        Customer.id == found.id, may(viewer, Entity.CUSTOMER, Action.SEE, Customer.scope_id)
-    )
-    if session.scalars(is_his).one_or_none() is None:
-        return None
-    grade = None if viewer.hides(Entity.CUSTOMER, "grade") else found.grade
-    return CustomerRef(found.public_id, found.name, found.kind, grade)
 
 
 def alone(session: Session) -> None:
@@ -174,11 +155,14 @@ def _lock_customers(session: Session, viewer: Viewer, survivor: str, loser: str)
         )
     }
     for key in (survivor, loser):
-        into = resolve_customer(session, viewer, key)
-        if into is not None and into.public_id != key:
-            raise MergeError(f"customer {key}: was merged into {into.public_id} already; merge that one")
-        if key not in found or into is None:
-            raise MergeError(f"customer {key[:40]!r}: there is none that {viewer.actor} may edit")
+        if key in found and found[key].merged_into is None:
+            continue
+        absent = MergeError(f"customer {key[:40]!r}: there is none that {viewer.actor} may edit")
+        try:
+            into = find_customer(session, viewer, key).public_id
+        except NotFound:
+            raise absent from None
+        raise MergeError(f"customer {key}: was merged into {into} already; merge that one") if into != key else absent
     return found[survivor], found[loser]
 
 

@@ -65,6 +65,15 @@ FATES: Mapping[str, Fate] = {
     "touch.scope_id": _MOVE,
 }
 
+# Tables that name a record by its kind and number, without a key of the database: what sees to them.
+NAMED_BY_KIND: Mapping[str, str] = {
+    "changed_record": "the finder looks at both again",
+    "custom_values": "crm_sync.fields.values",
+    "field_value": "crm_sync.fields.values",
+    "record_key": "the finder takes the loser's keys away",
+    "search_record": "crm_sync.directory_rows indexes both anew",
+}
+
 
 def references_to(model: type[Customer | Contact | Scope]) -> Iterator[Column[object]]:
     """Yield every column that refers to that table's id, in an order that never changes."""

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from crm_sync.duplicates.changed_records import CONTACT, CUSTOMER
 from crm_sync.duplicates.contact_merging import contacts_of
 from crm_sync.duplicates.merging import (
     MERGE_CONTACTS,
@@ -23,6 +24,7 @@ from crm_sync.duplicates.merging import (
 )
 from crm_sync.duplicates.row_moves import keys_moved, return_rows
 from crm_sync.duplicates.scattered_mail import give_back_later_mail, let_mail_follow
+from crm_sync.fields.values import unmerge_values
 from crm_sync.models.base import UtcDateTime, table
 from crm_sync.models.customers import Contact, Customer, Scope
 from crm_sync.models.operations import Operation
@@ -83,6 +85,7 @@ def _separate_customers(session: Session, viewer: Viewer, done: Operation, cause
     let_mail_follow(session, kept, gone)
     contacts = give_back_later_mail(session, kept, gone, done.at)
     _take_fields_back(kept, undo)
+    unmerge_values(session, CUSTOMER, kept.id, undo["values"])
     _give_owner_back(session, gone_scope, kept_scope, undo["scope"])
     for name, value in undo["stilled"].items():
         setattr(gone, name, _value_of(Customer, name, value))
@@ -114,6 +117,7 @@ def _separate_contacts(session: Session, viewer: Viewer, done: Operation, cause_
     session.flush()
     return_rows(session.connection(), undo["moves"], gone.id, kept.id)
     _take_fields_back(kept, undo)
+    unmerge_values(session, CONTACT, kept.id, undo["values"])
     gone.merged_into, gone.customer_id = None, _living(session, undo["customer_id"])
     kept.version += 1
     gone.version += 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Likely duplicates, merges, and the question whether a customer exists."""
 
-from rights_case import Case, changes, lists, reads
+from rights_case import Case, changes, lists
 from rights_world import Planted, World
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -9,7 +9,7 @@ from ulid import ULID
 from crm_sync.duplicates.check_log import list_checks
 from crm_sync.duplicates.checking import CheckRefused, check_customer
 from crm_sync.duplicates.contact_merging import merge_contacts
-from crm_sync.duplicates.merging import merge_customers, resolve_customer
+from crm_sync.duplicates.merging import merge_customers
 from crm_sync.duplicates.pairs import decline_pair, list_pairs
 from crm_sync.duplicates.unmerging import undo_merge
 from crm_sync.models.customers import Contact, ContactAddress, Customer, Scope
@@ -31,7 +31,7 @@ def plant(session: Session, world: World) -> None:
                 scope_id=record.scope_id, summary={},
                 undo={
                     "survivor": record.customer_id, "loser": gone.id, "is_across": False, "moves": {}, "before": {},
-                    "after": {}, "origins": {}, "stilled": {}, "scope": dict.fromkeys(("owner_id", "team_id", "pool_id")),
+                    "after": {}, "origins": {}, "stilled": {}, "values": {}, "scope": dict.fromkeys(("owner_id", "team_id", "pool_id")),
                 },
             )
         )  # fmt: skip
@@ -93,7 +93,7 @@ def _undo(session: Session, viewer: Viewer, world: World, record: Planted) -> ob
 
 def _ask(session: Session, viewer: Viewer, world: World, record: Planted) -> object:
     """Ask by all that names a customer: of records that may not be seen, only whose they are comes back."""
-    said = []
+    said: list[object] = []
     for kind, asked in (("domain", record.domain), ("address", record.address)):
         try:
             said.append(check_customer(session, viewer, kind, asked, world.now, per_hour=9))
@@ -107,9 +107,6 @@ CASES: dict[str, Case] = {
     f"{_AREA}.merging.merge_customers": changes(
         lambda s, v, w, r: merge_customers(s, v, r.public_id, str(r.more["twin"]), str(ULID()), w.now),
         allowed=_may_both,
-    ),
-    f"{_AREA}.merging.resolve_customer": reads(
-        lambda s, v, w, r: [resolve_customer(s, v, key) for key in (r.public_id, str(r.more["gone"]))]
     ),
     f"{_AREA}.contact_merging.merge_contacts": changes(
         lambda s, v, w, r: merge_contacts(s, v, r.contact_id, int(r.more["twin contact"]), str(ULID()), w.now),
