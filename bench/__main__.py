@@ -34,6 +34,7 @@ from bench.headline import judge, make_headline
 from bench.machine import describe_machine
 from bench.memory import greatest, measure_memory, show_memory
 from bench.rules import measure_rules, show_rules
+from bench.search import measure_search, show_search
 from bench.simulation.command import main as simulate
 from bench.throughput import measure_throughput, show_throughput
 from bench.worker import measure_worker, show_worker, slowdown
@@ -105,6 +106,7 @@ PARTS: dict[str, Part] = {
     "throughput": Part(measure_throughput, show_throughput, {"mails": 250}, _of_throughput),
     "backlog": Part(measure_backlog, show_backlog, {"mails": 1_000}),
     "memory": Part(measure_memory, show_memory, {"mails": 2_000}, _of_memory),
+    "search": Part(measure_search, show_search, {"letters": 50_000, "rounds": 5}),
     "worker": Part(measure_worker, show_worker, {"mails": 300, "stored": (10_000, 100_000)}, _of_worker),
 }
 

@@ -8,8 +8,9 @@ the secondary indexes made anew at the end.  The bytes of the letters are not ma
 import itertools
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypedDict, cast
 
 import msgspec
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import Connection, Table, func, select, text
 
+from bench.speech import TEXTS, speech_of
 from crm_sync.database import Database
 from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import (
@@ -30,11 +32,16 @@ from crm_sync.models.conversations import (
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from crm_sync.models.mail import Arrival, Blob, Message, MessagePart, MessageRecipient, MessageText
 from crm_sync.models.people import Person, Pool, PoolAddress
+from crm_sync.search.documents import MailText, mail_row
+from crm_sync.search.index_rows import IndexName, insert_index_rows
+from crm_sync.search.record_rows import index_customers
+from crm_sync.search.tokens import tokenize
 from tradepost.directory import id_digest
 from tradepost.envelope import Envelope
 from tradepost.verdict import Direction, Labels, Priority, Verdict
 
 _BUFFERED = 20_000  # rows of one table
+_INDEXED = 2_000
 _YEARS = 3
 _CUSTOMERS_PER_MESSAGE = 0.1
 # Messages in a conversation; the mean is 3.1.
@@ -53,12 +60,10 @@ _CATEGORIES = (
 )
 _LANGUAGES = ("en", "en", "en", "de", "es", "zh", "ru", "ar")
 _COUNTRIES = ("US", "DE", "MX", "CN", "RU", "AE", "FR", "BR", None)
-_WORDS = (
-    "we", "need", "your", "price", "for", "steel", "hinge", "item", "quantity", "delivery",
-    "port", "payment", "sample", "container", "order", "please", "quote", "invoice", "certificate", "packing",
-    "drawing", "vessel", "warehouse", "transfer", "catalogue", "discount", "repair", "warranty", "colour", "offer",
-    "deadline",
-)  # fmt: skip
+# As the migration makes it.
+_POSTGRESQL_INDEX = (
+    "CREATE INDEX ix_message_index_tokens ON message_index USING gin (tokens) WITH (gin_pending_list_limit = 1024)"
+)
 _json = msgspec.json.Encoder()
 
 
@@ -158,10 +163,37 @@ _COLUMNS: dict[type[Base], tuple[str, ...]] = {
 }  # fmt: skip
 
 
+class _IndexLoader:
+    """Takes letters and hands their rows to the search index in large pieces; texts come again, their tokens are kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: dict[int, str] = {}
+        self._tokenize = lru_cache(maxsize=2 * TEXTS)(tokenize)
+
+    def add(self, number: int, mail: MailText) -> None:
+        """Add the letter with that id."""
+        self._rows[number] = mail_row(mail, self._tokenize)
+        if len(self._rows) >= _INDEXED:
+            self.finish()
+
+    def finish(self) -> None:
+        """Hand over what is still in memory."""
+        insert_index_rows(self._connection, IndexName.MAIL, self._rows)
+        self._rows.clear()
+
+
 class _History:
     """Makes up customers, conversations and letters and hands their rows to the loader."""
 
-    def __init__(self, loader: _Loader, connection: Connection, chance: random.Random, messages: int) -> None:
+    def __init__(
+        self,
+        loader: _Loader,
+        connection: Connection,
+        chance: random.Random,
+        messages: int,
+        shares: Mapping[str, float] | None,
+    ) -> None:
         self._loader = loader
         self._chance = chance
         self._scope, self._customer, self._contact, self._conversation, self._message = (
@@ -171,6 +203,8 @@ class _History:
         self._people: list[tuple[int, str]] = [
             (row.id, row.email) for row in connection.execute(select(table(Person).c.id, table(Person).c.email))
         ]
+        weights = [1.0 if shares is None else shares.get(email, 0.0) for _, email in self._people]
+        self._weights = list(itertools.accumulate(weights))
         self._pool = int(connection.scalar(select(func.min(table(Pool).c.id))) or 0)
         self._pool_name = str(connection.scalar(select(table(Pool).c.name).where(table(Pool).c.id == self._pool)))
         addresses = select(func.min(PoolAddress.address_key)).where(PoolAddress.pool_id == self._pool)
@@ -178,10 +212,15 @@ class _History:
         # Newest mail last, up to yesterday.
         self._start = datetime.now(UTC) - timedelta(days=365 * _YEARS + 1)
         self._pace = timedelta(days=365 * _YEARS) / messages
-        # The texts of letters are drawn from so many; what counts in a row is its length.
-        self._texts = [" ".join(chance.choices(_WORDS, k=chance.randrange(20, 220))) for _ in range(500)]
+        self._speech = speech_of(messages)
+        self._index = _IndexLoader(connection)
         self._buyers: list[tuple[int, str, int, str, int, tuple[int, str]]] = []
         self._made = 0
+
+    def finish(self) -> None:
+        """Hand over what is still in memory."""
+        self._loader.finish()
+        self._index.finish()
 
     def add_customers(self, count: int) -> None:
         """Add so many customers with domain, contacts and addresses; each belongs to a rep."""
@@ -189,10 +228,10 @@ class _History:
         for _ in range(count):
             self._scope += 1
             self._customer += 1
-            number, owner = self._customer, chance.choice(self._people)
+            number, owner = self._customer, chance.choices(self._people, cum_weights=self._weights)[0]
             created = loader.when(self._start)
             public_id = f"01C{number:023d}"
-            name = f"{chance.choice(_WORDS)} {chance.choice(_WORDS)} {number}"
+            name = f"{self._speech.words(2)} {number}"
             kind = chance.choice(("lead", "lead", "customer"))
             loader.add(Scope, self._scope, "customer", owner[0], None)
             loader.add(
@@ -230,7 +269,7 @@ class _History:
             # Some customers write much more than others.
             buyer = self._buyers[int(len(self._buyers) * chance.random() ** 2)]
             customer, customer_public, contact, address, scope, assignee = buyer
-        subject = f"{chance.choice(_WORDS)} {chance.choice(_WORDS)} {conversation}".capitalize()
+        subject = f"{self._speech.words(2)} {conversation}".capitalize()
         last_in = last_out = None
         opened = self._start + self._pace * self._made
         previous = ""
@@ -294,11 +333,18 @@ class _History:
             loader.add(MessageRecipient, number, recipient, kind)
         if chance.random() < 0.3:
             loader.add(MessageRecipient, number, f"copy{chance.randrange(1000)}@cc.example", "cc")
-        loader.add(MessageText, number, chance.choice(self._texts), chance.choice(self._texts), "Ann", "{}")
+        text, quoted = chance.choice(self._speech.texts), chance.choice(self._speech.texts) if conversation % 2 else ""
+        loader.add(MessageText, number, text, quoted, "Ann", "{}")
+        files: list[str] = []
         if chance.random() < 0.25:
+            files.append(f"PO-{number}.pdf")
             attached = f"{chance.getrandbits(256):064x}"
             loader.add(Blob, attached, raw_bytes)
             loader.add(MessagePart, number, "2", attached, f"PO-{number}.pdf", "application/pdf", raw_bytes)
+        self._index.add(
+            number,
+            MailText(subject, ("Ann", sender), (("", recipient),), text, quoted, files, category, language, "normal"),
+        )
         labels = Labels(category, 0.9, Priority.NORMAL, "model", language, country, reasons=("model",), model="1")
         verdict = _json.encode(
             Verdict(
@@ -326,8 +372,12 @@ class _History:
         return message_id
 
 
-def fill_database(database: Database, messages: int, *, seed: int = 1) -> Filled:
+def fill_database(
+    database: Database, messages: int, *, seed: int = 1, shares: Mapping[str, float] | None = None
+) -> Filled:
     """Add so many messages with all that belongs to them, and a customer for each ten.
+
+    `shares`: how many customers of a thousand each person has, by address; None: all have alike.
 
     The company must be there (people and a pool).  Raises DatabaseError; nothing is kept then, on PostgreSQL.
     """
@@ -347,7 +397,7 @@ def fill_database(database: Database, messages: int, *, seed: int = 1) -> Filled
                     "maintenance_work_mem = '256MB'",
                 ):
                     connection.exec_driver_sql(f"SET LOCAL {setting}")
-            rows = _fill(connection, messages, random.Random(f"{seed} {messages}"))
+            rows = _fill(connection, messages, random.Random(f"{seed} {messages}"), shares)
         if not is_postgresql:
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.invalidate()  # with its pragmas
@@ -355,13 +405,18 @@ def fill_database(database: Database, messages: int, *, seed: int = 1) -> Filled
     return {"messages": messages, "seconds": time.monotonic() - began, "rows": rows}
 
 
-def _fill(connection: Connection, messages: int, chance: random.Random) -> dict[str, int]:
+def _fill(
+    connection: Connection, messages: int, chance: random.Random, shares: Mapping[str, float] | None
+) -> dict[str, int]:
     # Every index written row by row at random places costs many times more than one built from sorted keys.
     indexes = [index for model in _COLUMNS for index in table(model).indexes]
     for index in indexes:
         index.drop(connection)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("DROP INDEX ix_message_index_tokens")
+    before = connection.scalar(select(func.max(Customer.id))) or 0
     loader = _Loader(connection, _COLUMNS)
-    history = _History(loader, connection, chance, messages)
+    history = _History(loader, connection, chance, messages, shares)
     history.add_customers(max(1, int(messages * _CUSTOMERS_PER_MESSAGE)))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{messages:,} stored messages", total=messages)
@@ -372,9 +427,13 @@ def _fill(connection: Connection, messages: int, chance: random.Random) -> dict[
             done += history.add_conversation(messages - done)
             if count % 500 == 0:
                 progress.update(task, completed=done)
-    loader.finish()
+    history.finish()
     for index in indexes:
         index.create(connection)
+    if loader.is_postgresql:
+        connection.exec_driver_sql(_POSTGRESQL_INDEX)
+    customers = list(connection.scalars(select(Customer.id).where(Customer.id > before)))
+    index_customers(connection, customers)
     if loader.is_postgresql:
         _move_sequences(connection)
     connection.execute(

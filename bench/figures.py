@@ -51,10 +51,11 @@ def percentiles(milliseconds: Sequence[float]) -> Percentiles:
     if not milliseconds:
         raise ValueError("nothing was measured")
     ordered = sorted(milliseconds)
-    return {"n": len(ordered), "p50": _at(ordered, 50), "p99": _at(ordered, 99), "max": ordered[-1]}
+    return {"n": len(ordered), "p50": percentile(ordered, 50), "p99": percentile(ordered, 99), "max": ordered[-1]}
 
 
-def _at(ordered: Sequence[float], percent: int) -> float:
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """Return the percentile of sorted values by nearest rank."""
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 

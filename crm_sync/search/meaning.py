@@ -41,7 +41,7 @@ _HIDDEN_BY: Mapping[str, tuple[tuple[Entity, str], ...]] = {
 }
 _FIELDS_OF: Mapping[str, tuple[str, ...]] = {
     "customer": ("name", "domain", "contact", "address", "phone"),
-    "note": ("text",),
+    "note": ("name", "text"),  # none has a name; so one question to the index serves all three
     "task": ("name", "text"),
     "touch": ("name", "text"),
 }

@@ -60,7 +60,7 @@ def _weigh(hit: Hit, wanted: Sequence[Asked]) -> float:
     """Return 1 for what stands only in quoted text or files, more for what stands where it counts."""
     weight = 1.0
     for needle in wanted:
-        if find_spans(hit.title.text, [needle]):
+        if hit.title.marks and find_spans(hit.title.text, [needle]):
             weight += _SUBJECT
         if hit.kind == "mail" and find_spans(f"{hit.from_name} {hit.from_address}", [needle]):
             weight += _NAMES

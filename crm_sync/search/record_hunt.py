@@ -56,6 +56,21 @@ class RecordCatch:
     is_more: bool = False
 
 
+class RecordAnswers:
+    """The rows of the index that answer an expression, asked once for all kinds of records that it is asked for."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._found: dict[Expression, list[int]] = {}
+
+    def rows(self, expression: Expression | None) -> list[int]:
+        """Return the newest rows that answer; None: all."""
+        wanted = expression or Row((EVERYTHING,))
+        if wanted not in self._found:
+            self._found[wanted] = answering(self._session, IndexName.RECORDS, wanted, _MOST_ANSWERS, newest=True)
+        return self._found[wanted]
+
+
 def find_records(
     session: Session,
     viewer: Viewer,
@@ -64,13 +79,15 @@ def find_records(
     limit: int,
     *,
     customers: Sequence[int] | None = None,
+    answers: RecordAnswers | None = None,
 ) -> RecordCatch:
     """Return the newest records of a kind that answer; `customers`: only theirs.  `wanted.conditions` are mail's."""
     source = SOURCES[kind]
     if viewer.reach(source.entity, Action.SEE) is Reach.NONE:
         return RecordCatch()
-    expression: Expression = wanted.expression or Row((EVERYTHING,))
-    ids = answering(session, IndexName.RECORDS, expression, _MOST_ANSWERS, newest=True)
+    ids = (answers or RecordAnswers(session)).rows(wanted.expression)
+    if not ids:
+        return RecordCatch()
     rows = (
         select(SearchRecord.id, SearchRecord.at)
         .join(source.key.class_, source.key == SearchRecord.record_id)
@@ -94,6 +111,8 @@ def find_records(
         place = tuple_(literal(wanted.before.at, SearchRecord.at.type), literal(wanted.before.id, SearchRecord.id.type))
         rows = rows.where(tuple_(SearchRecord.at, SearchRecord.id) < place)
     found = session.connection().execute(rows, {"keys": ids}).all()
+    if not found:
+        return RecordCatch()
     shown = (
         select(SearchRecord, source.public_id, source.customer_id)
         .join(source.key.class_, source.key == SearchRecord.record_id)

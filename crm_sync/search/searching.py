@@ -15,7 +15,7 @@ from crm_sync.search.pages import KINDS, Page, Stop, merge_pages, parse_stop
 from crm_sync.search.query_language import Question, QuestionError, parse_question
 from crm_sync.search.ranking import best_first
 from crm_sync.search.record_hits import record_hits
-from crm_sync.search.record_hunt import find_records
+from crm_sync.search.record_hunt import RecordAnswers, find_records
 
 MOST_HITS = 200
 SORTS = ("date", "rank")
@@ -31,6 +31,7 @@ class _Meant:
     kinds: tuple[str, ...]
     conditions: tuple[Condition, ...]
     customers: list[int] | None  # whose records alone are wanted
+    answers: RecordAnswers
 
 
 def search(
@@ -82,7 +83,7 @@ def _meant(session: Session, viewer: Viewer, question: Question) -> _Meant:
         if one.terms[0].field == "customer" and not one.is_negative:
             named = set(customers_named(session, viewer, one.terms))
             customers = sorted(named if customers is None else named.intersection(customers))
-    return _Meant(question, tuple(kinds), tuple(conditions), customers)
+    return _Meant(question, tuple(kinds), tuple(conditions), customers, RecordAnswers(session))
 
 
 def _newest(
@@ -114,7 +115,7 @@ def _records(session: Session, viewer: Viewer, meant: _Meant, kind: str, limit: 
     wanted = Wanted(
         record_expression(question, viewer, kind), since=question.since, until=question.until, before=before
     )
-    caught = find_records(session, viewer, kind, wanted, limit, customers=meant.customers)
+    caught = find_records(session, viewer, kind, wanted, limit, customers=meant.customers, answers=meant.answers)
     hits = record_hits(session, viewer, question, caught.rows)
     resume = hits[-1][0] if hits and caught.total > len(hits) else None
     return Page(kind, hits, caught.total, caught.is_more, resume)
