@@ -17,6 +17,7 @@ from crm_sync.commands import ready_database
 from crm_sync.correction_report import CorrectionReport, fetch_report
 from crm_sync.corrections import FIELDS, correct_mail, fetch_corrector
 from crm_sync.lessons import fetch_lesson_mails, read_lessons
+from crm_sync.rights import root_viewer
 from tradepost.cli import Invocation
 from tradepost.learning import Learned, Learner, load_learner
 from tradepost.mime_reading import parse_message
@@ -114,7 +115,7 @@ def report(invocation: Invocation, days: int | None, as_json: bool) -> None:
     """Say how right the classifier is, in the eyes of the people who corrected it."""
     since = None if days is None else datetime.now(UTC) - timedelta(days=days)
     with ready_database(invocation.settings) as opened, opened.reading() as session:
-        found = fetch_report(session, since)
+        found = fetch_report(session, root_viewer(), since)
     click.echo(_report_as_json(found) if as_json else _report_as_text(found), nl=as_json)
 
 

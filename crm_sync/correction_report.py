@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from crm_sync.admission import NotAllowed
 from crm_sync.corrections import FIELDS
 from crm_sync.key_lists import among_keys
 from crm_sync.lessons import fetch_corrected
 from crm_sync.models.mail import Message
+from crm_sync.rights import Viewer
 from tradepost.learning import LEARNT_FIELDS
 from tradepost.verdict import Direction
 
@@ -62,8 +64,13 @@ class CorrectionReport:
 _OF_KEYS = select(Message.id, Message.from_address, Message.language, Message.at).where(among_keys(Message.id))
 
 
-def fetch_report(session: Session, since: datetime | None = None) -> CorrectionReport:
-    """Return the report over mails that arrived since then (None: all)."""
+def fetch_report(session: Session, viewer: Viewer, since: datetime | None = None) -> CorrectionReport:
+    """Return the report over mails that arrived since then (None: all).
+
+    It names senders and counts everybody's mail.  Raises NotAllowed for whoever does not see all mail.
+    """
+    if not viewer.sees_all:
+        raise NotAllowed(f"{viewer.actor} may not read the numbers of the whole company; who sees all mail may")
     touched = fetch_corrected(session, since)
     about = {row.id: row for row in session.execute(_OF_KEYS, {"keys": list(touched)})}
     corrected = {

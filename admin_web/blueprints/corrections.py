@@ -70,6 +70,6 @@ def index() -> str:
     if not viewer().sees_all:
         abort(403)
     with room().database.reading() as session:
-        report = fetch_report(session)
+        report = fetch_report(session, viewer())
     learns_at_night = room().settings.learning.nightly
     return render_template("corrections/index.html", report=report, learns_at_night=learns_at_night)

@@ -47,7 +47,7 @@ class Case:
     `is_of_record` False it is called without a record (`world.missing`).  `action` SEE: it changes nothing, whoever asks.
     Any other: it changes something for whoever may, and nothing for whoever may not, who is refused.
 
-    `allowed` says who may, where that is not the plain rule.  `logs`: tables it writes whatever comes of it.
+    `allowed` says who may, where that is not the plain rule; who then may not read is refused, or answered nothing.  `logs`: tables it writes whatever comes of it.
     `tells`: what is not yours is told from what is not there (a search for duplicates does so by design).
     `is_plain`: the answer holds no words of records.  `also`: more (who, tag of a record) to ask as.
     """

@@ -4,6 +4,7 @@
 import ast
 import inspect
 import pkgutil
+import re
 import sys
 import typing
 from collections.abc import Iterator
@@ -65,9 +66,16 @@ def _functions() -> Iterator[tuple[str, FunctionType]]:
 
 
 def _takes(function: FunctionType, wanted: type) -> bool:
-    hints = typing.get_type_hints(function)
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError:  # a name that only type checkers import: the words must do
+        hints = inspect.get_annotations(function)
     hints.pop("return", None)
-    return any(wanted in (hint, *typing.get_args(hint)) for hint in hints.values())
+    name = re.compile(rf"\b{wanted.__name__}\b")
+    return any(
+        name.search(hint) if isinstance(hint, str) else wanted in (hint, *typing.get_args(hint))
+        for hint in hints.values()
+    )
 
 
 def _imports(path: Path) -> Iterator[str]:

@@ -31,6 +31,7 @@ from crm_sync.models.people import Person, RoleRight
 from crm_sync.models.rules import Correction, RuleRow
 from crm_sync.models.timers import TimerRow
 from crm_sync.nightly import NightlyLearning, make_nightly_learning, next_night
+from crm_sync.rights import root_viewer
 from crm_sync.schema import downgrade_schema, upgrade_schema
 from crm_sync.timers import database_now
 from tradepost.cli import root
@@ -94,7 +95,7 @@ def test_the_newest_wins_and_back_again_is_no_correction(room: MailRoom) -> None
             (("category",), {"category": "inquiry"}, {"category": "order"}),
             ((), {"category": "inquiry"}, {"category": "inquiry"}),
         ]
-        assert fetch_report(session).corrected == 1
+        assert fetch_report(session, root_viewer()).corrected == 1
 
 
 def test_corrections_outlive_a_step_down_and_up_again(room: MailRoom) -> None:
@@ -230,7 +231,7 @@ def test_the_report_counts_back_to_what_was_said(room: MailRoom) -> None:
     correct(room, entries[6], category="order", language="es", owner=BOB)
     correct(room, entries[5], priority="urgent")
     with room.database.reading() as session:
-        report = fetch_report(session)
+        report = fetch_report(session, root_viewer())
         assert (report.mails, report.corrected) == (7, 5)
         assert report.fields == {"category": 4, "priority": 1, "language": 1, "owner": 1}
         assert report.confusion["category"] == (("inquiry", "order", 3), ("spam", "order", 1))
@@ -242,7 +243,7 @@ def test_the_report_counts_back_to_what_was_said(room: MailRoom) -> None:
         assert report.labels["category"][0].precision is None
         assert report.senders[0][1:] == (1, 1)
         assert {name: (one, all_) for name, one, all_ in report.languages} == {"en": (4, 6), "es": (1, 1)}
-        later = fetch_report(session, room.clock + timedelta(days=1))
+        later = fetch_report(session, root_viewer(), room.clock + timedelta(days=1))
         assert (later.mails, later.corrected) == (0, 0)
 
 

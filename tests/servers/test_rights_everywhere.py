@@ -46,6 +46,7 @@ NO_VIEWER: dict[str, str] = {name: why for area in AREAS for name, why in getatt
 # What is no question to the records, but the rule itself: tests/servers/test_rights_rule.py.
 THE_RULE = {"crm_sync.rights.may"}
 
+NOTHING = ("null", "false", "[]", "{}", '""')
 _BUILT: dict[str, World] = {}
 
 
@@ -121,6 +122,8 @@ def test_nobody_goes_beyond_his_rights(stage: Stage, name: str) -> None:
         assert not leaked, f"{place}\nsays {leaked[:5]}"
         if case.changes:
             assert is_allowed or said.is_refused, f"{place}\nwas not refused"
+        elif case.allowed is not None:
+            assert is_allowed or said.is_refused or said.text in NOTHING, f"{place}\nwas answered"
         assert not said.has_changed or (case.changes and is_allowed and not said.is_refused), f"{place}\nwrote"
         if case.is_of_record and not case.tells and not case.is_visible(world, who, record):
             if who not in missing:

@@ -12,7 +12,7 @@ from web_company import START, Company
 import crm_sync.newest_mails
 from crm_sync.models.mail import Arrival
 from crm_sync.queries import counts, newest
-from crm_sync.rights import Action, Entity, Reach, Viewer
+from crm_sync.rights import Action, Entity, Reach, Viewer, root_viewer
 from tradepost.verdict import Direction
 
 
@@ -108,6 +108,6 @@ def test_counts_are_of_a_time_and_of_what_postfix_accepted(company: Company) -> 
     company.add_envelope()
     with company.database.reading() as session:
         assert len(session.execute(select(Arrival.entry_id)).all()) == 6
-        whole, late = counts(session, START), counts(session, START + timedelta(minutes=2))
+        whole, late = (counts(session, root_viewer(), since) for since in (START, START + timedelta(minutes=2)))
     assert (whole.recorded, whole.pending) == (4, 1)
     assert (late.recorded, late.pending) == (3, 1)
