@@ -45,6 +45,8 @@ LABELS: Mapping[str, LazyString] = {
     "rep": lazy_gettext("rep"),
     "manager": lazy_gettext("manager"),
     "administrator": lazy_gettext("administrator"),
+    "owner": lazy_gettext("company owner"),
+    "viewer": lazy_gettext("viewer"),
 }
 ENTITIES: Mapping[str, LazyString] = {
     "person": lazy_gettext("Person"),

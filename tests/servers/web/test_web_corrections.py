@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from web_company import Company, SignIn, form_key
 from werkzeug.test import TestResponse
 
+from crm_sync.models.customers import Scope
 from crm_sync.models.mail import Message
-from crm_sync.models.people import RoleRight
+from crm_sync.models.people import Person, RoleRight, Team
 from crm_sync.models.rules import Correction
 from tradepost.settings import LearningSettings, Settings
 
@@ -53,6 +54,27 @@ def test_a_rep_corrects_his_mail_and_the_page_says_who_decided(company: Company,
     with company.database.reading() as session:
         assert session.scalars(select(Message.category)).one() == "inquiry"
         assert session.scalars(select(Correction.new).order_by(Correction.id)).all() == ["order", "de", "inquiry"]
+
+
+def test_a_viewer_sees_his_teams_mail_and_is_offered_no_correction(company: Company, sign_in: SignIn) -> None:
+    entry_id = company.add_letter(owner="li.na")
+    with company.database.writing() as session:
+        team = Team(name="latin")
+        session.add(team)
+        session.flush()
+        session.execute(update(Scope).values(team_id=team.id))
+        zhao = session.get_one(Person, company.people["zhao"])
+        zhao.role, zhao.team_id = "viewer", team.id
+    browser = sign_in("zhao")
+    page = browser.get(f"/mails/{entry_id}").text
+    assert "Please quote 500 pieces." in page
+    assert "<small>viewer</small>" in page
+    assert fields_of(page) == {}
+    key = form_key(browser.get("/").text)
+    answer = browser.post(f"/mails/{entry_id}/labels", data={"csrf_token": key, "category": "order"})
+    assert answer.status_code == 403
+    chinese = browser.get(f"/mails/{entry_id}", headers={"Accept-Language": "zh-CN"}).text
+    assert "<small>只读成员</small>" in chinese
 
 
 def test_what_was_not_touched_is_no_correction_though_somebody_else_changed_it(
