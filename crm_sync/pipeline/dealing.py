@@ -82,7 +82,7 @@ def open_opportunity(
         setattr(row, name, value)
     session.add(row)
     session.flush()
-    note_move(session, viewer, found.id, row.id, None, first, now, "opened by hand")
+    note_move(session, viewer.actor_id, found.id, row.id, None, first, now, "opened by hand")
     session.add(ScoreDue(customer_id=found.id))
     session.flush()
     return fetch_opportunity(session, viewer, row.public_id)
@@ -156,7 +156,7 @@ def move_opportunity(
         row.stage_id, row.stage_at = to.id, now
         row.closed_at = None if to.kind == "open" else now
         why = checked_reason(" ".join(f"{reason.key if reason else ''} {said}".split())[:300])
-        note_move(session, viewer, row.customer_id, row.id, before, to, now, why)
+        note_move(session, viewer.actor_id, row.customer_id, row.id, before, to, now, why)
         session.add(ScoreDue(customer_id=row.customer_id))
     row.version += 1
     session.flush()

@@ -70,7 +70,7 @@ def move_customer(
     before = session.get(Stage, found.stage_id) if found.stage_id is not None else None
     found.stage_id, found.stage_at, found.version = to.id, now, found.version + 1
     session.add(ScoreDue(customer_id=found.id))
-    note_move(session, viewer, found.id, None, before, to, now, said)
+    note_move(session, viewer.actor_id, found.id, None, before, to, now, said)
     session.flush()
     return MoveView(now, before.key if before else "", to.key, viewer.email, "", said)
 
@@ -157,7 +157,7 @@ def list_customers_in(
 
 def note_move(
     session: Session,
-    viewer: Viewer,
+    person_id: int | None,
     customer_id: int,
     opportunity_id: int | None,
     before: Stage | None,
@@ -174,7 +174,7 @@ def note_move(
             from_id=before.id if before else None,
             to_id=after.id,
             at=now,
-            person_id=viewer.actor_id,
+            person_id=person_id,
             reason=reason,
             cause_id=cause_id,
         )
@@ -187,7 +187,7 @@ def note_move(
             subject=subject,
             at=now,
             customer_id=customer_id,
-            person_id=viewer.actor_id,
+            person_id=person_id,
             details={"from": before.key if before else None, "to": after.key, "reason": reason},
         )
     )
