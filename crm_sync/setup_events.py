@@ -2,7 +2,7 @@
 """Who changed what all records share, when and how: one event a change."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -11,10 +11,21 @@ from ulid import ULID
 from crm_sync.directory_rows import DirtyKeys
 from crm_sync.models.conversations import Event
 from crm_sync.models.people import Company
-from crm_sync.rights import Viewer
 
 
-def note_setup(session: Session, viewer: Viewer, subject: str, step: str, now: datetime, **details: Any) -> None:
+class Actor(Protocol):
+    """Who did it.  Whether he may was asked before."""
+
+    @property
+    def actor_id(self) -> int | None:
+        """The key of a person; None: root."""
+
+    @property
+    def actor(self) -> str:
+        """In words."""
+
+
+def note_setup(session: Session, who: Actor, subject: str, step: str, now: datetime, **details: Any) -> None:
     """Write the event; `subject` as `stage:3`."""
     session.add(
         Event(
@@ -22,8 +33,8 @@ def note_setup(session: Session, viewer: Viewer, subject: str, step: str, now: d
             step=step,
             subject=subject,
             at=now,
-            person_id=viewer.actor_id,
-            details={"actor": viewer.actor, **details},
+            person_id=who.actor_id,
+            details={"actor": who.actor, **details},
         )
     )
 
