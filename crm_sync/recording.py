@@ -15,7 +15,7 @@ from crm_sync.batch_locks import lock_batch
 from crm_sync.completion import OWNER_FIELDS, complete_owner, pools_addressed
 from crm_sync.conversations.apart import fetch_apart
 from crm_sync.conversations.binding import Claim, bound_conversations, keep_apart
-from crm_sync.conversations.claims import claim_of
+from crm_sync.conversations.claims import claim_of, customers_of
 from crm_sync.conversations.merging import merge_conversations
 from crm_sync.customers.clients import look_for_names, may_have_clients
 from crm_sync.customers.match import match_side
@@ -141,6 +141,8 @@ def _record_again(batch: Batch, letter: Letter, stored: Verdict, before: Message
 def _bind(batch: Batch, letter: Letter) -> ConversationState | None:
     """Return the conversation the letter belongs to, merged where its ids show that several are one."""
     claim = claim_of(batch.view.policy, letter)
+    if not claim.is_internal:
+        claim = replace(claim, customers=customers_of(batch.found, claim.speakers))
     if claim.vouched and _is_passed_to_customer(batch, claim):
         claim = replace(claim, vouched=False)
     bound = bound_conversations(batch.found, claim)

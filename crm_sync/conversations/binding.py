@@ -14,6 +14,7 @@ from typing import NamedTuple
 from crm_sync.conversations.letter_ids import LetterIds
 from crm_sync.lookups import ConversationState, Lookups
 from crm_sync.matching import is_known_participant
+from tradepost.addresses import company_domain
 
 OPEN, WAITING, SOLVED, CLOSED = "open", "waiting", "solved", "closed"
 STATUSES = (OPEN, WAITING, SOLVED, CLOSED)
@@ -25,7 +26,8 @@ class Claim:
 
     `speakers`: who writes, or on the way out whom we write to.  `people`: everybody outside whom the letter names.
     `is_internal`: among ourselves everybody is a participant.  `vouched`: one of ours passes it on, to whomever he likes.
-    `returned_from`: of what a mail server gives back, to whom the letter had gone; nobody else's word counts for it.
+    `returned_from`: of what a mail server gives back, to whom the letter had gone.  `customers`: those whose contact or
+    domain a speaker's address is by the records: a colleague of the buyer's who answers for him.
     """
 
     ids: LetterIds
@@ -34,6 +36,7 @@ class Claim:
     is_internal: bool = False
     vouched: bool = False
     returned_from: frozenset[str] = field(default_factory=frozenset)
+    customers: frozenset[int | None] = field(default_factory=frozenset)
 
 
 def bound_conversations(found: Lookups, claim: Claim) -> list[ConversationState]:
@@ -88,29 +91,44 @@ class _Hit(NamedTuple):
 def _answered(found: Lookups, claim: Claim, digest: str, carriers: set[int]) -> list[_Hit]:
     """Return where an id that the letter names leads it."""
     states = found.conversations_of(digest)
-    carrying = _admitting(claim, [state for state in states if state.id in carriers])
+    carrying = _admitting(found, claim, [state for state in states if state.id in carriers])
     if carrying:
         # An answer to one of several letters of the same id: most likely the newest is meant.
         return carrying[-1:] if digest in found.ids_repeated else carrying
     naming = [state for state in states if state.id not in carriers]
     if claim.is_internal:
         return [_Hit(state, True) for state in naming[:1]]
-    return [_Hit(state, True) for state in naming if _know_each_other(claim, state)]
+    return [_Hit(state, True) for state in naming if _know_each_other(found, claim, state)]
 
 
-def _admitting(claim: Claim, states: list[ConversationState]) -> list[_Hit]:
+def _admitting(found: Lookups, claim: Claim, states: list[ConversationState]) -> list[_Hit]:
     """Return those in which the letter's speakers have a place; rather where they acted than where they were named."""
     if claim.is_internal:
         return [_Hit(state, True) for state in states]
-    acted = [_Hit(state, True) for state in states if is_known_participant(claim.speakers, state.active)]
+    acted = [_Hit(state, True) for state in states if _are_known(found, claim.speakers, state.active)]
     speakers = (*claim.speakers, *claim.returned_from)
-    return acted or [_Hit(state, False) for state in states if is_known_participant(speakers, state.participants)]
+    return acted or [
+        _Hit(state, False)
+        for state in states
+        if state.customer_id in claim.customers or _are_known(found, speakers, state.participants)
+    ]
 
 
-def _know_each_other(claim: Claim, state: ConversationState) -> bool:
-    return is_known_participant(claim.speakers, state.participants) and (
-        not state.active or is_known_participant(claim.people, state.active)
+def _know_each_other(found: Lookups, claim: Claim, state: ConversationState) -> bool:
+    if state.customer_id in claim.customers:
+        return True
+    return _are_known(found, claim.speakers, state.participants) and (
+        not state.active or _are_known(found, claim.people, state.active)
     )
+
+
+def _are_known(found: Lookups, people: Sequence[str], participants: set[str]) -> bool:
+    """Did one of them, or of his company, take part?  At a domain of several companies a neighbour is no colleague."""
+    shared = found.parties.shared
+    alone = [one for one in people if company_domain(one) in shared] if shared else []
+    if any(one in participants for one in alone):
+        return True
+    return is_known_participant([one for one in people if one not in alone] if alone else people, participants)
 
 
 def _answering(found: Lookups, claim: Claim, own: str, carriers: set[int]) -> list[ConversationState]:
@@ -122,7 +140,12 @@ def _answering(found: Lookups, claim: Claim, own: str, carriers: set[int]) -> li
         state
         for state in found.conversations_of(own)
         if state.id not in carriers
-        and (claim.is_internal or not state.participants or is_known_participant(claim.people, state.active))
+        and (
+            claim.is_internal
+            or not state.participants
+            or state.customer_id in claim.customers
+            or _are_known(found, claim.people, state.active)
+        )
     ]
 
 

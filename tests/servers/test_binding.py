@@ -12,6 +12,9 @@ import pytest
 from mailroom import ANN, BOB, Mail, MailRoom, reply
 from record_servers import RecordServer
 
+from crm_sync.company import apply_company
+from crm_sync.company_file import parse_company
+from crm_sync.models.customers import SharedDomain
 from tradepost.verdict import Direction
 
 HEADER = b"\x01" + bytes(range(100, 121))
@@ -180,3 +183,39 @@ def test_a_bounce_joins_by_what_it_gives_back_and_moves_no_clock(room: MailRoom)
         assert (first.status, first.last_in_at) == ("waiting", look.arrival(entries[0]).arrived_at)
     late = Mail(sender="x@relay.example", message_id="<d@relay.example>", references=("<b@relay.example>",), text="?")
     assert shared(room, [late]) != [first.id], "the relay has no part in it"
+
+
+def test_a_contact_of_the_customer_answers_for_a_colleague_and_a_neighbour_at_a_shared_domain_does_not(
+    room: MailRoom,
+) -> None:
+    """The records say for whom a private address works; a domain of several companies says nothing."""
+    with room.database.writing() as session:
+        file = {
+            "customer": [
+                {
+                    "name": "Acme",
+                    "domains": ["acme.example"],
+                    "contacts": [{"email": "boss@gmail.com"}, {"email": "one@park.example"}],
+                }
+            ]
+        }
+        apply_company(session, parse_company(file, "customers"))
+        session.add(SharedDomain(domain="park.example", reason="person", at=room.now()))
+    found = shared(
+        room,
+        [
+            Mail(),
+            Mail(
+                sender="boss@gmail.com", message_id="<b@gmail.com>", references=("<1@acme.example>",), text="I agree."
+            ),
+            Mail(sender="else@gmail.com", message_id="<e@gmail.com>", references=("<1@acme.example>",), text="Me too."),
+            Mail(
+                sender="one@park.example", message_id="<o@park.example>", references=("<1@acme.example>",), text="Yes."
+            ),
+            Mail(
+                sender="two@park.example", message_id="<t@park.example>", references=("<o@park.example>",), text="No."
+            ),
+        ],
+    )
+    assert found[0] == found[1] == found[3]
+    assert found[0] not in (found[2], found[4])
