@@ -12,6 +12,7 @@ from crm_sync.conversations.merging import move_to_customer
 from crm_sync.customers.clients import find_clients, may_have_clients
 from crm_sync.customers.filling import (
     fill_known,
+    is_sure_of_name,
     learn_from_signature,
     new_contact_fields,
     says_site,
@@ -186,9 +187,10 @@ def _make_record(
 def _name_of(letter: Letter, side: Side) -> tuple[str, str]:
     """Return what a new record is called, and where that stands."""
     for name, origin in (
-        (side.signer.company, "signature"),
+        (side.signer.company if is_sure_of_name(side) else "", "signature"),
         (side.party.company, "domain"),
         (side.party.name, side.party.via),
+        (side.signer.company, "header"),
         (_display_name(letter, side.party.address), "header"),
     ):
         if name:

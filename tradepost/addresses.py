@@ -12,8 +12,11 @@ from tradepost.lists import read_lists
 LONGEST_ADDRESS = 320  # RFC 5321, 4.5.3.1: 64 octets, an @ and 255 octets
 _LONGEST_DOMAIN = 253
 
-_ALSO_FREE = read_lists("free_mail")
-_FREE: frozenset[str] = frozenset(str(domain).lower() for domain in _listed).union(*_ALSO_FREE.values())
+_LISTS = read_lists("free_mail")
+_FREE: frozenset[str] = frozenset(str(domain).lower() for domain in _listed).union(
+    _LISTS["providers"], _LISTS["carriers"]
+)
+_PROVIDER_WORDS = tuple(_LISTS["provider_words"])
 _PLATFORMS = frozenset(read_lists("platforms")["domains"])
 _suffixes = PublicSuffixList()
 
@@ -64,6 +67,11 @@ def is_free_mail(domain: str) -> bool:
 def is_platform(address: str) -> bool:
     """Does it lie at a marketplace, or at a service that sends forms?  Such a domain names no buyer's company."""
     return registrable_domain(domain_of(address)) in _PLATFORMS
+
+
+def is_provider_like(domain: str) -> bool:
+    """Is a registrable domain called as small providers and trade centres are?  Then several companies may write from it."""
+    return domain.partition(".")[0].endswith(_PROVIDER_WORDS)
 
 
 def company_domain(address: str) -> str:

@@ -39,10 +39,16 @@ def new_contact_fields(side: Side, header_name: str) -> dict[str, Any]:
 def learn_from_signature(side: Side, match: Match, own: CustomerState, *, is_new: bool) -> set[str]:
     """Return the key of a name by which the customer goes too, as the signature says; empty where that is not sure."""
     key = side.signer.company_key
-    if not key or key in own.names or len(own.names) >= _MOST_NAMES:
+    if not key or key in own.names or len(own.names) >= _MOST_NAMES or not is_sure_of_name(side):
         return set()
     is_sure = is_new or match.splits or not own.names or match.reason in _SURE_OF_COMPANY
     return {key} if is_sure or not names_another(side.signer, own.names) else set()
+
+
+def is_sure_of_name(side: Side) -> bool:
+    """Is what was read as the company's name one?  A stray line has no legal form, no trade, and no likeness to a domain."""
+    signer = side.signer
+    return signer.is_solid or resembles_domain(signer, side.party.company) or resembles_domain(signer, side.website)
 
 
 def says_site(side: Side) -> bool:
@@ -61,7 +67,10 @@ def fill_known(batch: Batch, contact: ContactState, side: Side, header_name: str
     if contact.is_changed:
         contact.name_key = person_key(contact.name)
     fill(contact, "title", signer.title, "signature")
+    if contact.name_key:
+        batch.found.parties.people[contact.name_key][contact.id] = own.id
     for kind, number in signer.phones:
+        batch.found.parties.phones[number].add(own.id)
         batch.missing.add(ContactPhone, contact_id=contact.id, e164=number, kind=kind, origin="signature")
     if not signer.company_key:
         return
@@ -70,7 +79,7 @@ def fill_known(batch: Batch, contact: ContactState, side: Side, header_name: str
     if own.names and names_another(signer, own.names):
         _suggest(batch, "works-elsewhere", contact, own, signer.company)
         return
-    if fill(own, "name", signer.company, "signature"):
+    if is_sure_of_name(side) and fill(own, "name", signer.company, "signature"):
         batch.retold.add(own.id)
     for name in _COMPANY_FIELDS:
         fill(own, name, getattr(signer, name), "signature")

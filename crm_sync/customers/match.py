@@ -20,6 +20,7 @@ from crm_sync.customers.party_lookups import PERSON, Parties
 from crm_sync.customers.party_states import SIGNS_FOR, ContactState, CustomerState
 from crm_sync.customers.sides import Side
 from crm_sync.customers.signing import names_another, resembles_domain
+from tradepost.addresses import is_provider_like
 
 # Signs that a mail is made to be taken for somebody else's: what it says of itself then links it to nobody.
 _MADE_TO_BE_TAKEN = frozenset({"looks-like-customer", "looks-like-participant", "looks-like-us", "own-person-outside"})
@@ -69,9 +70,12 @@ def match_side(found: Parties, side: Side, warnings: Collection[str] = ()) -> Ma
         return Match(customer, "platform-names-buyer", also)
     domain = party.company
     if (customer := _customer(found, found.domains.get(domain))) is not None:
-        if domain in found.settled or not _is_another_company(side, customer):
+        may_be_another = _is_another_company(side, customer) or _is_of_a_provider(side, customer)
+        if domain in found.settled or not may_be_another:
             return Match(customer, "company-domain", contact)
         elsewhere = _by_signature(found, side) if trusted else Match()
+        if elsewhere.customer is customer:
+            return Match(customer, elsewhere.reason, contact)
         return Match(elsewhere.customer, elsewhere.reason or "signature-names-another", contact, splits=domain)
     if domain in found.shared and (customer := _signed_at(found, side)) is not None:
         return Match(customer, "signature-at-shared-domain", contact)
@@ -90,6 +94,16 @@ def _is_another_company(side: Side, customer: CustomerState) -> bool:
     if not signer.is_solid or resembles_domain(signer, domain) or side.website in customer.domains:
         return False
     return names_another(signer, customer.names) and not _is_named_after(domain, customer.names)
+
+
+def _is_of_a_provider(side: Side, customer: CustomerState) -> bool:
+    """Is the domain a provider's by its name, not the customer's, and nothing says that the writer is of his?"""
+    signer, domain = side.signer, side.party.company
+    if not is_provider_like(domain) or _is_named_after(domain, customer.names) or side.website in customer.domains:
+        return False
+    if not signer.company_key:
+        return True
+    return not resembles_domain(signer, domain) and (not customer.names or names_another(signer, customer.names))
 
 
 def _is_named_after(domain: str, names: Iterable[str]) -> bool:
@@ -120,13 +134,16 @@ def _has_changed(found: Parties, side: Side, contact: ContactState, customer: Cu
 
 
 def _signed_at(found: Parties, side: Side) -> CustomerState | None:
-    """Return the only one of the companies at a shared domain that is signed for."""
+    """Return the only one of the companies at a shared domain that is signed for, or whose contact has the full name."""
     here = [found.customers[key] for key in found.shared.get(side.party.company, ()) if key in found.customers]
     key, brand = side.signer.company_key, side.signer.brand
+    people = set(found.people.get(side.signer.person_key, {}).values()) if side.signer.person_key else set()
+    namesakes = [one for one in here if one.id in people and not names_another(side.signer, one.names)]
     if not key:
-        return None
+        return namesakes[0] if len(namesakes) == 1 else None
     exact = [one for one in here if key in one.names]
     near = exact or [one for one in here if len(brand) >= 4 and any(brand in name for name in one.names)]
+    near = near or namesakes
     return near[0] if len(near) == 1 else None
 
 
