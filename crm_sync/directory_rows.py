@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVarTuple
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm_sync.advisory_locks import DIRECTORY_CHANGES, hold_for_transaction
@@ -34,6 +34,7 @@ from tradepost.directory import (
 )
 
 _PAGE = 2000
+_INSERT_CHANGE = "INSERT INTO directory_change (key, value) VALUES (?, ?)"
 DirectoryRow = dict[str, object]
 _Columns = TypeVarTuple("_Columns")
 
@@ -104,6 +105,18 @@ _CUSTOMERS_OF_ADDRESSES = (
 )
 _CONTACTS_OF_ADDRESSES = select(ContactAddress.contact_id).where(among_keys(ContactAddress.address_key))
 _CUSTOMERS_OF_DOMAINS = select(CustomerDomain.customer_id).where(among_keys(CustomerDomain.domain))
+# The same for very many ids at once: the letters of one conversation share one fact.
+_OLDEST = (
+    select(MessageAnchor.id_digest, func.min(MessageAnchor.conversation_id))
+    .where(among_keys(MessageAnchor.id_digest))
+    .group_by(MessageAnchor.id_digest)
+)
+_CONVERSATIONS = (
+    select(Conversation.id, Conversation.public_id, Person.email, Customer.public_id, Conversation.last_out_at)
+    .outerjoin(Customer, Customer.id == Conversation.customer_id)
+    .outerjoin(Person, Person.id == Conversation.assignee_id)
+    .where(among_keys(Conversation.id))
+)
 _LOADS = _question(select(Person.email, Person.open_conversations).order_by(Person.id), Person.id)
 _PARTICIPANTS = (
     select(ConversationParticipant.conversation_id, ConversationParticipant.address_key)
@@ -182,7 +195,11 @@ class DirtyKeys:
         if rows:
             connection = session.connection()
             hold_for_transaction(connection, DIRECTORY_CHANGES)
-            insert_rows(connection, table(DirectoryChange), rows)
+            if connection.dialect.name == "sqlite" and len(rows) > _PAGE:
+                # Past SQLAlchemy, which takes longer to prepare the rows than SQLite to write them.
+                connection.exec_driver_sql(_INSERT_CHANGE, [(row["key"], row["value"]) for row in rows])
+            else:
+                insert_rows(connection, table(DirectoryChange), rows)
         return len(rows)
 
 
@@ -206,6 +223,9 @@ def read_domains(session: Session, keys: Collection[str] | None = None) -> Itera
 
 def read_threads(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield (key, fact) of these id digests; None: of all.  An id of several conversations names the oldest."""
+    if keys is not None and len(keys) > _PAGE:
+        yield from _read_many_threads(session, keys)
+        return
     last = ""
     for page in _THREADS.pages(session, keys):
         conversations = {row[1] for row in page}
@@ -214,19 +234,38 @@ def read_threads(session: Session, keys: Collection[str] | None = None) -> Itera
             if digest == last:
                 continue
             last = digest
-            yield (
-                _thread_key(digest),
-                encode_fact(
-                    ThreadFact(
-                        conversation=public_id,
-                        assignee=assignee,
-                        customer=customer,
-                        pool=pools.get(conversation),
-                        participants=tuple(participants[conversation]),
-                        last_answer_at=answered_at,
-                    )
-                ),
+            fact = ThreadFact(
+                conversation=public_id,
+                assignee=assignee,
+                customer=customer,
+                pool=pools.get(conversation),
+                participants=tuple(participants[conversation]),
+                last_answer_at=answered_at,
             )
+            yield _thread_key(digest), encode_fact(fact)
+
+
+def _read_many_threads(session: Session, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    oldest = dict(session.connection().execute(_OLDEST, {"keys": list(keys)}).all())
+    facts: dict[int, bytes] = {}
+    conversations = sorted(set(oldest.values()))
+    for start in range(0, len(conversations), _PAGE):
+        page = conversations[start : start + _PAGE]
+        participants, pools = _participants(session, page), _pools(session, page)
+        for conversation, public_id, assignee, customer, answered_at in session.connection().execute(
+            _CONVERSATIONS, {"keys": list(page)}
+        ):
+            fact = ThreadFact(
+                conversation=public_id,
+                assignee=assignee,
+                customer=customer,
+                pool=pools.get(conversation),
+                participants=tuple(participants[conversation]),
+                last_answer_at=answered_at,
+            )
+            facts[conversation] = encode_fact(fact)
+    for digest, conversation in oldest.items():
+        yield _thread_key(digest), facts[conversation]
 
 
 def read_loads(session: Session, keys: Collection[int] | None = None) -> Iterator[tuple[str, bytes]]:

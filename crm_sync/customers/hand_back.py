@@ -217,9 +217,9 @@ def _give_back_customers(
         connection.execute(
             update(Scope).where(among_keys(Scope.id)).values(owner_id=giver.id, team_id=team), {"keys": scopes}
         )
+    keep_tenures(session, moves, why)
     if dates:
         connection.execute(_DATE_BACK, dates)
-    keep_tenures(session, moves, why)
     note_moves(session, moves, why)
     keys = [held.id for held, _ in moves]
     # Whoever wrote or was written to meanwhile counts.

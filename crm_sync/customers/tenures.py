@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who had a customer from when to when, and why: kept whenever one changes hands, with an event for its history."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import SQLColumnExpression, String, cast, func, insert, literal, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from crm_sync.bulk_rows import insert_rows
 from crm_sync.key_lists import among_keys
-from crm_sync.models.base import table
+from crm_sync.models.base import Base, table
 from crm_sync.models.conversations import Event
+from crm_sync.models.customers import Customer
 from crm_sync.models.public_pool import CustomerTenure
 
 _WITH_OPEN_TENURE = select(CustomerTenure.customer_id).where(
@@ -69,7 +70,7 @@ class Why:
 
 
 def keep_tenures(session: Session, moves: Sequence[tuple[Held, Holder]], why: Why) -> None:
-    """End the former owners' time with these customers and begin the new owners'."""
+    """End the former owners' time with these customers and begin the new owners'.  Call it before their dates change."""
     connection = session.connection()
     keys = [held.id for held, _ in moves]
     counted = set(connection.scalars(_WITH_OPEN_TENURE, {"keys": keys}))
@@ -79,63 +80,57 @@ def keep_tenures(session: Session, moves: Sequence[tuple[Held, Holder]], why: Wh
         .values(until=why.at, ended_by=why.step, reason=why.reason, note=why.note),
         {"keys": keys},
     )
-    ended = {"until": why.at, "ended_by": why.step, "reason": why.reason, "note": why.note}
-    begun = {"until": None, "ended_by": None, "reason": None, "note": ""}
-    rows: list[dict[str, Any]] = [
-        _tenure(held, held.owner_id, held.since, "before", None) | ended
-        for held, _ in moves
-        if held.owner_id is not None and held.id not in counted
-    ]
-    rows += [
-        _tenure(held, to.owner_id, why.at, why.step, held.pool_id) | begun
-        for held, to in moves
-        if to.owner_id is not None
-    ]
-    insert_rows(connection, table(CustomerTenure), rows)
-
-
-def _tenure(held: Held, person_id: int, since: datetime, came_by: str, pool_id: int | None) -> dict[str, Any]:
-    return {
-        "customer_id": held.id,
-        "person_id": person_id,
-        "pool_id": pool_id,
-        "since": since,
-        "came_by": came_by,
-    }
+    before: defaultdict[int, list[int]] = defaultdict(list)
+    begun: defaultdict[tuple[int, int | None], list[int]] = defaultdict(list)
+    for held, to in moves:
+        if held.owner_id is not None and held.id not in counted:
+            before[held.owner_id].append(held.id)
+        if to.owner_id is not None:
+            begun[to.owner_id, held.pool_id].append(held.id)
+    for owner, ids in before.items():
+        row = {"person_id": owner, "came_by": "before", "until": why.at, "ended_by": why.step}
+        row |= {"reason": why.reason, "note": why.note}
+        since = func.coalesce(Customer.owner_since, Customer.created_at)
+        _insert(session, CustomerTenure, row, {"customer_id": Customer.id, "since": since}, Customer.id, ids)
+    for (owner, pool), ids in begun.items():
+        row = {"person_id": owner, "pool_id": pool, "since": why.at, "came_by": why.step, "note": ""}
+        _insert(session, CustomerTenure, row, {"customer_id": Customer.id}, Customer.id, ids)
 
 
 def note_moves(session: Session, moves: Sequence[tuple[Held, Holder]], why: Why) -> None:
     """Write an event a customer."""
-    said = {"reason": why.reason, "note": why.note}
-    rows = [
-        event_row(
-            why,
-            f"customer:{held.id}",
-            {"from": held.owner_id, "from_pool": held.pool_id, "to": to.owner_id, "to_pool": to.pool_id}
-            | {name: words for name, words in said.items() if words},
-            customer_id=held.id,
-        )
-        for held, to in moves
-    ]
-    insert_rows(session.connection(), table(Event), rows)
+    groups: defaultdict[tuple[int | None, int | None, int | None, int | None], list[int]] = defaultdict(list)
+    for held, to in moves:
+        groups[held.owner_id, held.pool_id, to.owner_id, to.pool_id].append(held.id)
+    said = {name: words for name, words in (("reason", why.reason), ("note", why.note)) if words}
+    for (owner, pool, new_owner, new_pool), keys in groups.items():
+        details = {"from": owner, "from_pool": pool, "to": new_owner, "to_pool": new_pool, **said}
+        note_all(session, why, Customer.id, "customer", keys, details)
 
 
-def event_row(
-    why: Why,
-    subject: str,
-    details: dict[str, Any],
-    *,
-    conversation_id: int | None = None,
-    customer_id: int | None = None,
-) -> dict[str, Any]:
-    """Return the event of one record that was moved."""
-    return {
-        "cause_id": why.cause_id,
-        "step": why.step,
-        "subject": subject,
-        "at": why.at,
-        "conversation_id": conversation_id,
-        "customer_id": customer_id,
-        "person_id": why.actor_id,
-        "details": details,
+def note_all(
+    session: Session, why: Why, key: InstrumentedAttribute[int], noun: str, keys: Sequence[int], details: dict[str, Any]
+) -> None:
+    """Write the same event for each of many records: `noun` is customer or conversation."""
+    row = {"cause_id": why.cause_id, "step": why.step, "at": why.at, "person_id": why.actor_id, "details": details}
+    of_each: dict[str, SQLColumnExpression[Any]] = {
+        "subject": literal(f"{noun}:").concat(cast(key, String)),
+        f"{noun}_id": key,
     }
+    _insert(session, Event, row, of_each, key, keys)
+
+
+def _insert(
+    session: Session,
+    model: type[Base],
+    row: dict[str, Any],
+    of_each: Mapping[str, SQLColumnExpression[Any]],
+    key: InstrumentedAttribute[int],
+    keys: Sequence[int],
+) -> None:
+    """Write a row for each of these records, the same but for what is read of the record.  One statement for thousands."""
+    columns = table(model).c
+    constants = {name: literal(value, columns[name].type) for name, value in row.items()}
+    values = {**constants, **of_each}
+    chosen = select(*values.values()).where(among_keys(key)).order_by(key)
+    session.connection().execute(insert(table(model)).from_select(list(values), chosen), {"keys": list(keys)})

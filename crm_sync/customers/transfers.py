@@ -14,15 +14,14 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.advisory_locks import RECORDING, hold_for_transaction
-from crm_sync.bulk_rows import insert_rows
 from crm_sync.conversations.binding import OPEN, WAITING
 from crm_sync.conversations.shares import share_with_assignees
 from crm_sync.customers.reclaim import ReclaimRules
-from crm_sync.customers.tenures import Held, Holder, Why, event_row, keep_tenures, note_moves
+from crm_sync.customers.tenures import Held, Holder, Why, keep_tenures, note_all, note_moves
 from crm_sync.directory_rows import DirtyKeys, changed_owners, changed_threads
 from crm_sync.key_lists import among_keys
 from crm_sync.models.base import table
-from crm_sync.models.conversations import Conversation, Event
+from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.people import Person
 
@@ -123,8 +122,8 @@ def transfer(session: Session, moves: Sequence[tuple[Held, Holder]], why: Why, m
     owners = {held.id: (held.owner_id, to.owner_id) for held, to in moves}
     reassign(session, following(session, owners), why, moved)
     _move_scopes(session, moves)
-    _date_customers(session, moves, why)
     keep_tenures(session, moves, why)
+    _date_customers(session, moves, why)
     note_moves(session, moves, why)
     moved.customers += len(moves)
     moved.customer_ids += [held.id for held, _ in moves]
@@ -149,32 +148,22 @@ def following(
 
 def reassign(session: Session, changes: Sequence[Reassigned], why: Why, moved: Moved) -> None:
     """Let others do the work of locked conversations."""
-    groups: defaultdict[int | None, list[int]] = defaultdict(list)
+    groups: defaultdict[tuple[int | None, int | None], list[int]] = defaultdict(list)
     for change in changes:
-        groups[change.after].append(change.key)
+        groups[change.before, change.after].append(change.key)
         if change.status == OPEN:
             if change.before is not None:
                 moved.loads[change.before] -= 1
             if change.after is not None:
                 moved.loads[change.after] += 1
-    connection = session.connection()
-    for assignee, keys in groups.items():
-        connection.execute(
+    for (before, after), keys in groups.items():
+        session.connection().execute(
             update(Conversation)
             .where(among_keys(Conversation.id))
-            .values(assignee_id=assignee, version=Conversation.version + 1),
+            .values(assignee_id=after, version=Conversation.version + 1),
             {"keys": keys},
         )
-    events = [
-        event_row(
-            why,
-            f"conversation:{change.key}",
-            {"from": change.before, "to": change.after},
-            conversation_id=change.key,
-        )
-        for change in changes
-    ]
-    insert_rows(connection, table(Event), events)
+        note_all(session, why, Conversation.id, "conversation", keys, {"from": before, "to": after})
     moved.conversations += changes
 
 

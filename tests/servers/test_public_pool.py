@@ -30,6 +30,7 @@ from crm_sync.customers.public_pools import (
     set_release_reason,
 )
 from crm_sync.customers.reclaim import refresh_reclaim_dates
+from crm_sync.database import Database, open_database
 from crm_sync.followups.touches import TouchEntry, add_touch
 from crm_sync.models.conversations import Activity, Conversation, Event
 from crm_sync.models.customers import Customer, Scope
@@ -52,8 +53,8 @@ def lay(room: MailRoom, name: str, *where: Any, **more: Any) -> Plot:
         return plant(session, name, *where, **more)
 
 
-def claim(room: MailRoom, who: str, plot: Plot, **later: float) -> Handed:
-    with room.database.writing() as session:
+def claim(room: MailRoom, who: str, plot: Plot, database: Database | None = None, **later: float) -> Handed:
+    with (database or room.database).writing() as session:
         return claim_customer(session, viewer(session, who), plot.public_id, str(ULID()), START + timedelta(**later))
 
 
@@ -117,11 +118,11 @@ def test_of_many_who_claim_at_once_one_has_it_and_the_others_are_told_who(room: 
     def try_it(who: str) -> str:
         started.wait(10)
         try:
-            return claim(room, who, plot).owner or ""
+            return claim(room, who, plot, patient).owner or ""
         except ClaimError as error:
             return str(error)
 
-    with ThreadPoolExecutor(4) as threads:
+    with closing(open_database(room.url, busy_ms=30_000)) as patient, ThreadPoolExecutor(4) as threads:
         said = list(threads.map(try_it, (ANN, BOB, ANN, BOB)))
     owner = state(room, plot)["owner"]
     assert owner in (ANN, BOB)
