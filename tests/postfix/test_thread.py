@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A thread through a real Postfix, end to end: buyer, rep through submission, buyer; and a stranger who quotes it."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_thread_is_one_conversation_with_a_named_operator(stack: ServiceStack)
             "eve@evil.example", [SALES], mail(4, "eve@evil.example", SALES, "Re: Cordless drills", answers=2)
         )
     assert recorded(stack, eve)[0] != conversation, "who quotes an id has not taken part"
+
+
+def test_what_a_phone_sends_without_an_id_is_known_by_the_one_postfix_gave_it(stack: ServiceStack) -> None:
+    """A phone need not write a Message-ID; what the buyer answers to is the one that left the house."""
+    phone = mail(21, SALES, ANN, "Your samples").replace(b"Message-ID: <t21@thread.example>\r\n", b"")
+    with stack.postfix.submitting("li.na") as session:
+        sent = session.send(SALES, [ANN], phone)
+    conversation = recorded(stack, sent)[0]
+    (copy, *_) = stack.postfix.delivered(sent)
+    found = re.search(rb"(?im)^message-id:\s*(<[^>]+>)", copy.content)
+    assert found is not None
+    answer = mail(22, ANN, SALES, "Re: Your samples", answers=21).replace(b"<t21@thread.example>", found[1])
+    with stack.postfix.arriving(stranger=BUYER) as session:
+        back = session.send(ANN, [SALES], answer)
+    assert recorded(stack, back)[0] == conversation
 
 
 @pytest.mark.parametrize("part", ["milter", "sync"])
