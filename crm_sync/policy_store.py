@@ -23,7 +23,7 @@ from crm_sync.models.people import Pool as PoolRow
 from crm_sync.models.rules import RuleRow
 from crm_sync.pipeline.snapshot import PipelineSnapshot, fetch_snapshot
 from tradepost.policy import Person, Policy, Pool
-from tradepost.rules import Effect, Group, Rule
+from tradepost.rules import Effect, Group, Rule, ask_for_products
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,15 @@ def fetch_policy(session: Session) -> PolicyView:
     rows = session.execute(select(PersonRow).where(PersonRow.left_at.is_(None)).order_by(PersonRow.id)).scalars().all()
     emails = {row.id: row.email for row in rows}
     pools = session.execute(select(PoolRow).order_by(PoolRow.position, PoolRow.id)).scalars().all()
+    rules, pipeline = fetch_rules(session), fetch_snapshot(session)
     policy = Policy(
         version=company.policy_version,
         company=company.name,
         domains=tuple(domains),
         people=_people(session, list(rows), emails),
         pools=_pools(session, list(pools), emails),
-        rules=fetch_rules(session),
+        rules=rules,
+        products=pipeline.for_policy() if ask_for_products(rules) else (),
     )
     return PolicyView(
         policy=policy,
@@ -69,7 +71,7 @@ def fetch_policy(session: Session) -> PolicyView:
         emails=emails,
         team_ids={row.id: row.team_id for row in rows},
         pool_ids={pool.name: pool.id for pool in pools},
-        pipeline=fetch_snapshot(session),
+        pipeline=pipeline,
         reclaim=ReclaimRules.fetch(session),
     )
 

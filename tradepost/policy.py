@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tradepost.addresses import address_key, domain_key, domain_of
+from tradepost.product_words import ProductWords
 from tradepost.rules import Rule
 
 
@@ -37,6 +38,15 @@ class Pool:
     expands: bool = False  # the address is an alias that already delivers to its members: copy nobody
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyProduct:
+    """A product, or a category alone (`code` is ""), and what names it, as compared (`tradepost.product_words`)."""
+
+    code: str
+    categories: tuple[str, ...]  # codes: its own and those above
+    words: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Policy:
     """Everything business people decide that arrival depends on.  `version` counts up with every change."""
@@ -47,6 +57,7 @@ class Policy:
     people: tuple[Person, ...] = ()
     pools: tuple[Pool, ...] = ()
     rules: tuple[Rule, ...] = ()
+    products: tuple[PolicyProduct, ...] = ()  # none while no rule asks for them
 
     @cached_property
     def _own(self) -> frozenset[str]:
@@ -72,6 +83,17 @@ class Policy:
     @cached_property
     def _pools(self) -> dict[str, Pool]:
         return {address_key(address): pool for pool in self.pools for address in pool.addresses}
+
+    @cached_property
+    def _product_words(self) -> ProductWords:
+        return ProductWords.of((word, place) for place, known in enumerate(self.products) for word in known.words)
+
+    def products_named(self, subject: str, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return (codes of the products, codes of the categories) that a mail names."""
+        places = dict.fromkeys((*self._product_words.find_all(subject), *self._product_words.find_all(text)))
+        named = [self.products[place] for place in places]
+        categories = dict.fromkeys(code for known in named for code in known.categories)
+        return tuple(known.code for known in named if known.code), tuple(categories)
 
     def is_own(self, address: str) -> bool:
         """Is the address one of the company's?"""

@@ -63,13 +63,17 @@ class ProductWords:
         return tuple(dict.fromkeys(meaning for _, meaning in self._hits(text)))
 
     def _hits(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield (number of tokens, meaning), of words that begin at one place the longest."""
+        """Yield (number of tokens, meaning) from the left: what a longer word holds is not looked at again."""
         if not self.meanings:
             return
         tokens = _tokens(text[:LONGEST_TEXT])
-        for place, token in enumerate(tokens):
-            for length in self._lengths.get(token, ()):
+        place = 0
+        while place < len(tokens):
+            step = 1
+            for length in self._lengths.get(tokens[place], ()):
                 meaning = self.meanings.get(" ".join(tokens[place : place + length]))
                 if meaning is not None:
                     yield length, meaning
+                    step = length
                     break
+            place += step

@@ -34,7 +34,11 @@ FIELDS: Final[dict[str, Kind]] = {
     "direction": Kind.TEXT,
     "owner": Kind.TEXT,
     "pool": Kind.TEXT,  # every pool addressed
+    "product": Kind.TEXT,  # the code of every product that subject or text names
+    "product_category": Kind.TEXT,  # the codes of their categories, and of all above
 }
+# Found only when a rule asks for them.
+PRODUCT_FIELDS: Final = frozenset({"product", "product_category"})
 HEADER_PREFIX: Final = "header:"  # header:NAME, every field of that name
 
 _OPERATORS: Final[dict[Kind, tuple[str, ...]]] = {

@@ -5,7 +5,7 @@ A condition about something unknown (the directory was silent) neither holds nor
 `undecided`.  This is the door: other rooms import all they need of rules from here.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tradepost.rule_conditions import Test, WordingError, compile_group
@@ -13,7 +13,7 @@ from tradepost.rule_data import Condition, Effect, Group, Rule, RuleError
 from tradepost.rule_file import parse_rules
 from tradepost.rule_findings import Finding, GroupFinding, RuleFinding, find
 from tradepost.rule_view import Value, View
-from tradepost.rule_words import refuse_effect, refuse_id
+from tradepost.rule_words import HEADER_PREFIX, PRODUCT_FIELDS, field_key, refuse_effect, refuse_id
 from tradepost.verdict import Priority
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RuleError",
     "RuleFinding",
     "Value",
+    "ask_for_products",
     "compile_rules",
     "parse_rules",
 ]
@@ -61,6 +62,8 @@ class CompiledRules:
 
     def __init__(self, rules: Sequence[CompiledRule]) -> None:
         self.rules = tuple(rules)
+        self.ask_for_products = ask_for_products(compiled.rule for compiled in self.rules)
+        self.ask_for_headers = any(field.startswith(HEADER_PREFIX) for field in _asked(c.rule for c in self.rules))
 
     def explain(self, facts: Mapping[str, Value]) -> tuple[RuleFinding, ...]:
         """Say of every rule, condition by condition, what was wanted, what was found and whether it held."""
@@ -100,6 +103,22 @@ class CompiledRules:
             matched=tuple(matched),
             undecided=tuple(undecided),
         )
+
+
+def ask_for_products(rules: Iterable[Rule]) -> bool:
+    """Is any of these rules, if it is in force, about the goods that a mail names?"""
+    return not PRODUCT_FIELDS.isdisjoint(_asked(rules))
+
+
+def _asked(rules: Iterable[Rule]) -> Iterator[str]:
+    """Yield the key of every field that rules in force ask for."""
+    groups = [rule.when for rule in rules if rule.enabled]
+    while groups:
+        for item in groups.pop().items:
+            if isinstance(item, Group):
+                groups.append(item)
+            else:
+                yield field_key(item.field)
 
 
 def compile_rules(rules: Iterable[Rule], refuse: Callable[[str, str], str | None] = refuse_effect) -> CompiledRules:

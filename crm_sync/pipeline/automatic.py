@@ -127,7 +127,7 @@ def _wishes(batch: "Batch", letters: Sequence[Letter]) -> Iterable[_Wish]:
         customer = found.customers.get(conversation.customer_id or 0)
         if customer is None or customer.kind not in CUSTOMER_KINDS or not is_business(letter):
             continue
-        matched = pipeline.rules.evaluate(facts_of(letter, customer, has_headers=pipeline.asks_headers)).matched
+        matched = pipeline.rules.evaluate(facts_of(letter, customer, pipeline)).matched
         yield _Wish(
             letter,
             message.id,

@@ -50,7 +50,7 @@ def may_open(letter: Letter) -> bool:
     return letter.arrival.verdict.direction is Direction.INBOUND and letter.labels.category in _OPENING
 
 
-def facts_of(letter: Letter, customer: "CustomerState", *, has_headers: bool) -> dict[str, Value]:
+def facts_of(letter: Letter, customer: "CustomerState", pipeline: PipelineSnapshot) -> dict[str, Value]:
     """Return what stage rules may ask: the fields of arrival's rules, as they are in force now."""
     message, labels, verdict = letter.message, letter.labels, letter.arrival.verdict
     assert message is not None
@@ -73,7 +73,9 @@ def facts_of(letter: Letter, customer: "CustomerState", *, has_headers: bool) ->
         "owner": verdict.owner or "",
         "pool": verdict.pools,
     }
-    if has_headers:
+    if pipeline.rules.ask_for_products:
+        facts["product"], facts["product_category"] = pipeline.named(message.subject, message.text)
+    if pipeline.rules.ask_for_headers:
         for name, value in message.fields:
             before = facts.get(key := f"header:{name.lower()}", ())
             assert isinstance(before, tuple)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stages, their rules and the words of products as recording decides by them: read once, until somebody changes them."""
 
-import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_sync.models.pipeline import Pipeline, Product, ProductCategory, ProductWord, Stage, StageRule
+from tradepost.policy import PolicyProduct
 from tradepost.product_words import ProductWords, word_key
 from tradepost.rules import CompiledRules, Effect, Group, Rule, compile_rules
 
 SET_STAGE = "set_stage"
+_DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class ProductState:
     product_id: int | None
     category_id: int | None
     unit: str = ""
+    code: str = ""  # of the product
+    categories: tuple[str, ...] = ()  # codes: its own and those above
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,22 @@ class PipelineSnapshot:
     leads_to: Mapping[str, int] = field(default_factory=dict)  # rule id -> stage
     words: ProductWords = field(default_factory=ProductWords)
     goods: Mapping[int, ProductState] = field(default_factory=dict)  # by the meaning of a word
-    asks_headers: bool = False  # is any rule about a header field?
+
+    def named(self, subject: str, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return (codes of the products, codes of the categories) that a mail names."""
+        found = [self.goods[key] for key in dict.fromkeys((*self.words.find_all(subject), *self.words.find_all(text)))]
+        categories = dict.fromkeys(code for one in found for code in one.categories)
+        return tuple(one.code for one in found if one.code), tuple(categories)
+
+    def for_policy(self) -> tuple[PolicyProduct, ...]:
+        """Return the products and categories with their words, as arrival needs them."""
+        words: defaultdict[int, list[str]] = defaultdict(list)
+        for word, meaning in self.words.meanings.items():
+            words[meaning].append(word)
+        return tuple(
+            PolicyProduct(self.goods[meaning].code, self.goods[meaning].categories, tuple(sorted(listed)))
+            for meaning, listed in sorted(words.items())
+        )
 
     def is_forward(self, before: int | None, after: int) -> bool:
         """May a rule move a record so?  Forward only: out of a deal that is won or lost nothing leads back by itself."""
@@ -84,15 +103,15 @@ def fetch_snapshot(session: Session) -> PipelineSnapshot:
         if stage.kind == "open":
             first.setdefault(stage.subject, stage.id)
     rows = list(session.scalars(select(StageRule).order_by(StageRule.position, StageRule.id)))
+    rules = compile_rules(map(as_rule, rows), refuse=lambda action, value: None)
     words, goods = _fetch_goods(session)
     return PipelineSnapshot(
         stages=stages,
         first=first,
-        rules=compile_rules(map(as_rule, rows), refuse=lambda action, value: None),
+        rules=rules,
         leads_to={row.id: row.stage_id for row in rows},
         words=words,
         goods=goods,
-        asks_headers=any('"header:' in json.dumps(row.condition) for row in rows),
     )
 
 
@@ -112,14 +131,17 @@ def _fetch_goods(session: Session) -> tuple[ProductWords, dict[int, ProductState
     words: dict[str, int] = {}
     goods: dict[int, ProductState] = {}
     meanings: dict[tuple[str, int], int] = {}
-    for row in session.scalars(select(ProductCategory).where(ProductCategory.retired_at.is_(None))):
-        meaning = meanings["category", row.id] = len(goods) + 1
-        goods[meaning] = ProductState(None, row.id)
+    categories = {row.id: row for row in session.scalars(select(ProductCategory))}
+    paths = {key: _path(categories, row) for key, row in categories.items()}
+    for row in categories.values():
+        if row.retired_at is None:
+            meaning = meanings["category", row.id] = len(goods) + 1
+            goods[meaning] = ProductState(None, row.id, categories=paths[row.id])
     products = session.scalars(select(Product).where(Product.retired_at.is_(None)).order_by(Product.id)).all()
     for product in products:
         meaning = meanings["product", product.id] = len(goods) + 1
-        state = ProductState(product.id, product.category_id, product.unit)
-        goods[meaning] = state
+        path = paths[product.category_id] if product.category_id is not None else ()
+        goods[meaning] = ProductState(product.id, product.category_id, product.unit, product.code, path)
     for word in session.scalars(select(ProductWord)):
         kind, key = ("product", word.product_id) if word.product_id is not None else ("category", word.category_id)
         if key is not None and (kind, key) in meanings:
@@ -128,3 +150,12 @@ def _fetch_goods(session: Session) -> tuple[ProductWords, dict[int, ProductState
         for name in (product.code, product.name_en, product.name_zh):
             words.setdefault(word_key(name), meanings["product", product.id])
     return ProductWords.of(words.items()), goods
+
+
+def _path(rows: Mapping[int, ProductCategory], row: ProductCategory) -> tuple[str, ...]:
+    """Return the codes of a category and of those above it; the tree is never deeper than `products` lets it be."""
+    path = [row.code]
+    while row.parent_id is not None and len(path) < _DEEPEST:
+        row = rows[row.parent_id]
+        path.append(row.code)
+    return tuple(path)

@@ -234,6 +234,9 @@ class Decider:
             "owner": (party and party.owner) or unknown,
             "pool": tuple(pool.name for pool in _pools(self._policies.current().policy, seen.envelope.recipients)),
         }
+        force = self._policies.current()
+        if force.policy is not None and force.rules.ask_for_products:
+            facts["product"], facts["product_category"] = force.policy.products_named(message.subject, message.text)
         for name, value in message.fields:
             key = f"header:{name.lower()}"
             before = facts.get(key, ())
