@@ -30,6 +30,7 @@ from bench.card import write_card
 from bench.classify import measure_classify, show_classify
 from bench.directory import measure_directory, show_directory
 from bench.eom import measure_eom, show_eom, worst
+from bench.handover import measure_handover, show_handover
 from bench.headline import judge, make_headline
 from bench.machine import describe_machine
 from bench.memory import greatest, measure_memory, show_memory
@@ -106,6 +107,7 @@ PARTS: dict[str, Part] = {
     "throughput": Part(measure_throughput, show_throughput, {"mails": 250}, _of_throughput),
     "backlog": Part(measure_backlog, show_backlog, {"mails": 1_000}),
     "memory": Part(measure_memory, show_memory, {"mails": 2_000}, _of_memory),
+    "handover": Part(measure_handover, show_handover, {"messages": 60_000, "runs": 3}),
     "search": Part(measure_search, show_search, {"letters": 50_000, "rounds": 5}),
     "worker": Part(measure_worker, show_worker, {"mails": 300, "stored": (10_000, 100_000)}, _of_worker),
 }
