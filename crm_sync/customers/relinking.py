@@ -71,6 +71,7 @@ def relink_mail(
     session: Session, viewer: Viewer, entry_id: str, customer: str, now: datetime, *, teaches: bool = True
 ) -> Relinked:
     """Give the conversation of a mail (entry id) to a customer, as `relink_conversation`.  Raises NotFound, NotAllowed."""
+    find_customer(session, viewer, customer)
     key = entry_id if entry_id.isalnum() and len(entry_id) <= _LONGEST_ID else ""
     public_id = session.scalars(
         select(Conversation.public_id)

@@ -115,7 +115,7 @@ def test_fields_that_a_person_enters_stay_and_a_stale_version_is_refused(room: M
     target = ids(room)["acme.example"]
     with room.database.writing() as session:
         before = fetch_customer(session, ROOT, target)
-        wanted = {"name": "Acme Ltd", "country": "de", "phone": "+49 30 1234567", "star": True}
+        wanted: dict[str, str | bool] = {"name": "Acme Ltd", "country": "de", "phone": "+49 30 1234567", "star": True}
         assert set(edit_customer(session, ROOT, target, wanted, room.now(), version=before.version)) == set(wanted)
         with pytest.raises(Outdated):
             edit_customer(session, ROOT, target, {"name": "Other"}, room.now(), version=before.version)
