@@ -23,6 +23,7 @@ from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.followups import Note, NoteMention
 from crm_sync.models.people import Person
 from crm_sync.rights import Action, Entity, Reach, Viewer, fetch_viewer, may
+from crm_sync.search.record_rows import index_records
 from tradepost.addresses import address_key
 
 LONGEST_NOTE = 20_000
@@ -72,6 +73,7 @@ def add_note(
     _put_on_timeline(session, note)
     _tell(session, viewer, note, "noted", now)
     session.flush()
+    index_records(session.connection(), "note", [note.id])
     return _view(session, viewer, note)
 
 
@@ -101,6 +103,7 @@ def edit_note(
     note.version += 1
     _tell(session, viewer, note, "note-edited", now)
     session.flush()
+    index_records(session.connection(), "note", [note.id])
     return _view(session, viewer, note)
 
 
@@ -113,6 +116,7 @@ def delete_note(session: Session, viewer: Viewer, note_id: str, now: datetime) -
     session.execute(delete(Activity).where(*_on_timeline(note)))
     _tell(session, viewer, note, "note-deleted", now)
     session.flush()
+    index_records(session.connection(), "note", [note.id])
 
 
 def restore_note(session: Session, viewer: Viewer, note_id: str, now: datetime) -> NoteView:
@@ -124,6 +128,7 @@ def restore_note(session: Session, viewer: Viewer, note_id: str, now: datetime) 
     _put_on_timeline(session, note)
     _tell(session, viewer, note, "note-restored", now)
     session.flush()
+    index_records(session.connection(), "note", [note.id])
     return _view(session, viewer, note)
 
 

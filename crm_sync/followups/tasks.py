@@ -21,6 +21,7 @@ from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.followups import Task
 from crm_sync.models.people import Person
 from crm_sync.rights import Action, Entity, Reach, Viewer, may
+from crm_sync.search.record_rows import index_records
 from tradepost.addresses import address_key
 
 STATES = ("open", "done", "dropped")
@@ -104,6 +105,7 @@ def add_task(
         )
     _tell(session, viewer, task, "task-planned", now, assignee=person.email)
     session.flush()
+    index_records(session.connection(), "task", [task.id])
     return _views(session, viewer, [task], now)[0]
 
 
@@ -140,6 +142,7 @@ def edit_task(
     task.version += 1
     _tell(session, viewer, task, "task-changed", now)
     session.flush()
+    index_records(session.connection(), "task", [task.id])
     return _views(session, viewer, [task], now)[0]
 
 
@@ -157,6 +160,7 @@ def close_task(
     task.version += 1
     _tell(session, viewer, task, f"task-{state}", now)
     session.flush()
+    index_records(session.connection(), "task", [task.id])
     return _views(session, viewer, [task], now)[0]
 
 
@@ -169,6 +173,7 @@ def reopen_task(session: Session, viewer: Viewer, task_id: str, now: datetime) -
     task.version += 1
     _tell(session, viewer, task, "task-reopened", now)
     session.flush()
+    index_records(session.connection(), "task", [task.id])
     return _views(session, viewer, [task], now)[0]
 
 

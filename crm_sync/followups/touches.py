@@ -18,6 +18,7 @@ from crm_sync.models.customers import Contact, ContactAddress
 from crm_sync.models.followups import Touch
 from crm_sync.models.people import Person
 from crm_sync.rights import Action, Entity, Reach, Viewer, may
+from crm_sync.search.record_rows import index_records
 from tradepost.addresses import address_key
 
 KINDS = ("call", "meeting", "visit", "chat", "social", "fair", "parcel", "other")
@@ -85,6 +86,7 @@ def add_touch(session: Session, viewer: Viewer, about: str, entry: TouchEntry, n
     _put_on_timeline(session, touch)
     _tell(session, viewer, touch, "touch-entered", now)
     session.flush()
+    index_records(session.connection(), "touch", [touch.id])
     return _views(session, [touch])[0]
 
 
@@ -108,6 +110,7 @@ def edit_touch(
     _put_on_timeline(session, touch)
     _tell(session, viewer, touch, "touch-edited", now)
     session.flush()
+    index_records(session.connection(), "touch", [touch.id])
     return _views(session, [touch])[0]
 
 
@@ -119,6 +122,7 @@ def delete_touch(session: Session, viewer: Viewer, touch_id: str, now: datetime)
     session.execute(delete(Activity).where(Activity.customer_id == touch.customer_id, Activity.touch_id == touch.id))
     _tell(session, viewer, touch, "touch-deleted", now)
     session.flush()
+    index_records(session.connection(), "touch", [touch.id])
 
 
 def restore_touch(session: Session, viewer: Viewer, touch_id: str, now: datetime) -> TouchView:
@@ -129,6 +133,7 @@ def restore_touch(session: Session, viewer: Viewer, touch_id: str, now: datetime
     _put_on_timeline(session, touch)
     _tell(session, viewer, touch, "touch-restored", now)
     session.flush()
+    index_records(session.connection(), "touch", [touch.id])
     return _views(session, [touch])[0]
 
 

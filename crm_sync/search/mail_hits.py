@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from crm_sync.key_lists import among_keys
@@ -13,7 +13,7 @@ from crm_sync.mail_views import CustomerRef
 from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Customer
 from crm_sync.models.mail import Arrival, Message, MessagePart, MessageText
-from crm_sync.rights import Entity, Viewer
+from crm_sync.rights import Action, Entity, Viewer, may
 from crm_sync.search.answers import Hit
 from crm_sync.search.highlights import Excerpt, excerpt
 from crm_sync.search.mail_hunt import Place
@@ -27,13 +27,6 @@ _ARRIVALS = (
     select(Arrival.message_id, func.min(Arrival.entry_id).label("entry_id"))
     .where(among_keys(Arrival.message_id), Arrival.acceptance != "refused")
     .group_by(Arrival.message_id)
-)
-_LETTERS = (
-    select(Message, Customer, MessageText.new_text, MessageText.rest)
-    .join(Conversation, Conversation.id == Message.conversation_id)
-    .outerjoin(Customer, Customer.id == Conversation.customer_id)
-    .outerjoin(MessageText, MessageText.message_id == Message.id)
-    .where(among_keys(Message.id))
 )
 _FILES = (
     select(MessagePart.message_id, MessagePart.filename)
@@ -52,10 +45,21 @@ def mail_hits(session: Session, viewer: Viewer, question: Question, places: Sequ
             files[message_id].append(filename)
     hits = {
         row.Message.id: _hit(viewer, question, row, entries[row.Message.id], files[row.Message.id])
-        for row in session.execute(_LETTERS, keys)
+        for row in session.execute(_letters(viewer), keys)
         if row.Message.id in entries
     }
     return [(place, hits[place.id]) for place in places if place.id in hits]
+
+
+def _letters(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    theirs = (Customer.id == Conversation.customer_id) & may(viewer, Entity.CUSTOMER, Action.SEE, Customer.scope_id)
+    return (
+        select(Message, Customer, MessageText.new_text, MessageText.rest)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .outerjoin(Customer, theirs)
+        .outerjoin(MessageText, MessageText.message_id == Message.id)
+        .where(among_keys(Message.id), may(viewer, Entity.MESSAGE, Action.SEE, Message.scope_id))
+    )
 
 
 def _hit(viewer: Viewer, question: Question, row: Any, entry_id: str, files: Sequence[str]) -> Hit:
