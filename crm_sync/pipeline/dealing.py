@@ -11,6 +11,7 @@ from ulid import ULID
 
 from crm_sync.admission import InvalidValue, NotAllowed, NotFound, Outdated, find_customer
 from crm_sync.choices.lists import find_choices
+from crm_sync.fields.values import require_for_stage
 from crm_sync.models.conversations import Conversation, Event
 from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.pipeline import Opportunity, Pipeline, Product, ScoreDue, Stage
@@ -153,6 +154,7 @@ def move_opportunity(
     reason = find_choices(session, LOST_REASON, [lost_reason])[0] if lost_reason else None
     row.lost_reason_id, row.lost_note = (reason.id, said) if reason else (None, "")
     if before.id != to.id:
+        require_for_stage(session, "opportunity", row.id, to.key)
         row.stage_id, row.stage_at = to.id, now
         row.closed_at = None if to.kind == "open" else now
         why = checked_reason(" ".join(f"{reason.key if reason else ''} {said}".split())[:300])

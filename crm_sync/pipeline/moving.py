@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from ulid import ULID
 
 from crm_sync.admission import InvalidValue, find_customer, require_company
+from crm_sync.fields.values import require_for_stage
 from crm_sync.models.conversations import Event
 from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.people import Person
@@ -61,12 +62,16 @@ class CustomerStageView:
 def move_customer(
     session: Session, viewer: Viewer, customer: str, stage: str, now: datetime, *, reason: str = ""
 ) -> MoveView | None:
-    """Put a customer into a stage by hand, forward or back; None: he stands there.  Raises NotFound, NotAllowed."""
+    """Put a customer into a stage by hand, forward or back; None: he stands there.
+
+    Raises NotFound, NotAllowed; InvalidValue where the stage asks for a field that is empty.
+    """
     found = find_customer(session, viewer, customer, Action.EDIT)
     to = find_stage(session, find_pipeline(session, CUSTOMERS), stage)
     said = checked_reason(reason)
     if found.stage_id == to.id:
         return None
+    require_for_stage(session, "customer", found.id, to.key)
     before = session.get(Stage, found.stage_id) if found.stage_id is not None else None
     found.stage_id, found.stage_at, found.version = to.id, now, found.version + 1
     session.add(ScoreDue(customer_id=found.id))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from crm_sync.admission import InvalidValue, NotAllowed, NotFound
 from crm_sync.choices.chosen import choose_for_contact, choose_for_customer, fetch_chosen
 from crm_sync.choices.lists import add_choice, add_list, change_choice, fetch_choices, fetch_lists
+from crm_sync.fields.definitions import FieldEntry, add_field
 from crm_sync.models.conversations import Event
 from crm_sync.models.customers import Contact, Customer, Scope
 from crm_sync.models.people import Person, RoleHiddenField
@@ -118,6 +119,14 @@ def test_a_customer_is_moved_by_hand_anywhere_and_every_move_is_kept(session: Se
     assert {event.subject for event in events} == {f"customer:{acme(session).id}"}
     assert [row.customer for row in list_customers_in(session, ann, "dormant")] == [public_id]
     assert list_customers_in(session, ann, "dormant", after=public_id) == []
+
+
+def test_a_stage_may_ask_for_a_field_first(session: Session) -> None:
+    root, public_id = root_viewer(), acme(session).public_id
+    add_field(session, root, "customer", "port", "text", FieldEntry(name_en="Port", stages=("negotiating",)), START)
+    with pytest.raises(InvalidValue, match="stage negotiating: fill in first: Port"):
+        move_customer(session, root, public_id, "negotiating", START)
+    assert move_customer(session, root, public_id, "sample", START) is not None
 
 
 def test_whose_he_is_not_learns_nothing_and_moves_nothing(session: Session) -> None:
