@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from crm_sync.company_file import CompanyFileError, CustomerEntry
+from crm_sync.customers.reclaim import ReclaimRules, refresh_reclaim_dates
+from crm_sync.customers.tenures import Holder, Why
+from crm_sync.customers.transfers import Moved, fetch_held, transfer
 from crm_sync.directory_rows import DirtyKeys, changed_customers
 from crm_sync.models.customers import Contact, ContactAddress, Customer, CustomerDomain, Scope
 from crm_sync.models.people import Person
@@ -41,6 +44,7 @@ def _apply(session: Session, entry: CustomerEntry, owner_id: int | None, dirty: 
     lines += _add_contacts(session, entry, customer, dirty)
     if lines:
         session.flush()
+        refresh_reclaim_dates(session, [customer.id])
         changed_customers(session, dirty, [customer.id])
     return lines
 
@@ -105,16 +109,26 @@ def _change(session: Session, entry: CustomerEntry, customer: Customer, owner_id
     changed = [name for name, value in wanted.items() if getattr(customer, name) != value]
     for name in changed:
         setattr(customer, name, wanted[name])
-    scope = session.get_one(Scope, customer.scope_id)
-    if scope.owner_id != owner_id:
-        scope.owner_id, scope.team_id = owner_id, _team_of(session, owner_id)
-        if owner_id is not None:
-            scope.pool_id = None
-        changed.append("owner")
     if changed:
         customer.version += 1
+    if session.get_one(Scope, customer.scope_id).owner_id != owner_id:
+        _give(session, customer, owner_id)
+        changed.append("owner")
     shown = [name for name in changed if name not in ("name_key", "grade_by")]
     return [f"~ customer {entry.name}: {', '.join(shown)}"] if shown else []
+
+
+def _give(session: Session, customer: Customer, owner_id: int | None) -> None:
+    """Let somebody own it, or nobody: then it falls into the pool.  Its work follows, as whenever one changes hands."""
+    session.flush()
+    [held] = fetch_held(session, [customer.id])
+    pool_id = held.pool_id or held.home_pool_id or ReclaimRules.fetch(session).default_id
+    to = Holder(owner_id=owner_id) if owner_id is not None else Holder(pool_id=pool_id)
+    why = Why("given", str(ULID()), datetime.now(UTC), None)
+    moved = Moved()
+    transfer(session, [(held, to)], why, moved)
+    moved.finish(session, why)
+    session.expire_all()
 
 
 def _team_of(session: Session, person_id: int | None) -> int | None:

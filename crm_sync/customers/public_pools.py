@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.customers.reclaim import refresh_reclaim_dates
+from crm_sync.customers.transfers import begin_transfers
 from crm_sync.directory_rows import DirtyKeys
 from crm_sync.models.conversations import Event
 from crm_sync.models.people import Company, Person, Pool, PoolMember
@@ -114,6 +115,7 @@ def change_public_pool(
     """
     _check_company(viewer, Action.EDIT)
     _check(wanted)
+    begin_transfers(session)  # recording writes the same dates
     pool = session.scalars(select(Pool).where(Pool.name == name)).one_or_none() if name.isprintable() else None
     if pool is None:
         raise PublicPoolError(f"pool {name[:100]!r}: there is none; 'tradepost customer pool-settings' lists them")
@@ -163,6 +165,7 @@ def set_release_reason(session: Session, viewer: Viewer, reason: ReasonView, cau
 def recompute_reclaim_dates(session: Session, viewer: Viewer) -> int:
     """Compute anew when each customer falls back; return how many dates were wrong.  Raises PublicPoolError."""
     _check_company(viewer, Action.EDIT)
+    begin_transfers(session)  # recording writes the same dates
     return refresh_reclaim_dates(session)
 
 

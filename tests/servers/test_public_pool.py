@@ -17,6 +17,8 @@ from record_servers import RecordServer
 from sqlalchemy import delete, select, update
 from ulid import ULID
 
+from crm_sync.company import apply_company
+from crm_sync.company_file import parse_company
 from crm_sync.customers.claims import ClaimError, Handed, claim_customer, give_customer, release_customer
 from crm_sync.customers.pool_customers import PageError, fetch_falling_customers, fetch_pool_customers, reclaim_words
 from crm_sync.customers.public_pools import (
@@ -311,6 +313,23 @@ def test_automatic_mail_keeps_no_customer(room: MailRoom) -> None:
         date = look.customers()[0].reclaim_at
         assert date is not None
         assert date < room.clock + timedelta(days=22)
+
+
+def test_a_company_file_that_names_another_owner_gives_the_customer_to_him(room: MailRoom) -> None:
+    settle(room, is_default=True, idle_days=30)
+    plot = lay(room, "acme", ANN, conversations=((ANN, "open"), (BOB, "open")))
+    entry = {"name": "Acme", "domains": ["acme.example"], "owner": BOB}
+    with room.database.writing() as session:
+        apply_company(session, parse_company({"customer": [entry]}, "file"))
+    found = state(room, plot)
+    assert (found["owner"], found["work"], found["loads"][BOB]) == (BOB, [BOB, BOB], 2)
+    with room.database.writing() as session:
+        apply_company(session, parse_company({"customer": [entry | {"owner": ""}]}, "file"))
+    found = state(room, plot)
+    assert (found["owner"], found["pool"], found["work"]) == (None, True, [None, None])
+    with room.database.reading() as session:
+        wanted = select(CustomerTenure.came_by, CustomerTenure.ended_by).order_by(CustomerTenure.id)
+        assert [tuple(row) for row in session.execute(wanted)] == [("before", "given"), ("given", "given")]
 
 
 def test_settings_are_the_companys_and_are_checked(room: MailRoom) -> None:
