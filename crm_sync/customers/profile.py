@@ -16,6 +16,7 @@ from crm_sync.admission import InvalidValue, NotFound, Outdated, find_customer
 from crm_sync.customers.contacts import fetch_contacts_of
 from crm_sync.customers.kinds import KINDS
 from crm_sync.customers.profile_views import CustomerRow, CustomerView, DomainView, LinkView
+from crm_sync.customers.reclaim import refresh_reclaim_dates
 from crm_sync.customers.transfers import begin_transfers
 from crm_sync.directory_rows import DirtyKeys, changed_customers
 from crm_sync.duplicates.changed_records import mark_changed
@@ -145,6 +146,7 @@ def set_kind(session: Session, viewer: Viewer, customer: str, kind: str, now: da
     change = {"kind": [found.kind, kind]}
     found.kind, found.kind_reason = kind, PERSON
     _finish(session, viewer, found, "kind-set", change, now)
+    refresh_reclaim_dates(session, [found.id])  # suppliers fall into no pool
     return True
 
 
@@ -159,6 +161,7 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
             Person.email,
             Customer.star,
             Customer.created_at,
+            Customer.reclaim_at,
         )
         .join(Scope, Scope.id == Customer.scope_id)
         .outerjoin(Person, Person.id == Scope.owner_id)

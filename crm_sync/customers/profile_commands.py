@@ -8,6 +8,7 @@ import click
 from crm_sync.command_output import acting, as_json, as_person, echo_object, echo_rows, printable
 from crm_sync.customers.domains import forget_domain, give_domain, share_domain
 from crm_sync.customers.kinds import KINDS
+from crm_sync.customers.pool_customers import days_left, reclaim_words
 from crm_sync.customers.profile import EDITABLE, edit_customer, fetch_customer, fetch_links, list_customers, set_kind
 from crm_sync.customers.profile_views import CustomerView
 from crm_sync.customers.relinking import Relinked, relink_conversation, relink_mail, undo_move
@@ -27,6 +28,7 @@ def list_(
     """List customers, leads, suppliers and other parties, the newest first."""
     with acting(invocation, person, writes=False) as (session, viewer):
         rows = list_customers(session, viewer, kind=kind, before=before, limit=limit)
+    now = datetime.now(UTC)
     columns = (
         ("customer", lambda row: row.id),
         ("name", lambda row: row.name),
@@ -34,6 +36,7 @@ def list_(
         ("country", lambda row: row.country),
         ("grade", lambda row: row.grade),
         ("owner", lambda row: row.owner),
+        ("", lambda row: reclaim_words(days_left(row.reclaim_at, now)) if row.reclaim_at else ""),
     )
     echo_rows(rows, columns, to_json=as_json, none="no customers")
 
@@ -173,6 +176,7 @@ def _as_text(found: CustomerView) -> str:
         ("country", row.country),
         ("grade", row.grade),
         ("owner", row.owner or "nobody"),
+        ("pool", reclaim_words(days_left(row.reclaim_at, datetime.now(UTC))) if row.reclaim_at else ""),
         ("industry", found.industry),
         ("size", found.size),
         ("source", found.source),

@@ -43,6 +43,7 @@ class CustomerRow:
     owner: str | None  # email
     star: bool
     created_at: datetime
+    reclaim_at: datetime | None = None  # when it falls into the public pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ def test_settings_and_reasons_are_edited(room: MailRoom, run: Run) -> None:
     assert run("customer", "pool-settings", "公海", "--idle-days", "soon").exit_code == 2
     assert run("customer", "pool-settings", "公海", "--member", BOB).exit_code == 2
     assert "falls into the pool now" in said(run("customer", "reclaim-dates", "--as", ANN))
+    assert "falls into the pool now" in said(run("customer", "list", "--as", ANN))
     found = json.loads(said(run("customer", "reclaim-dates", "--recompute", "--json")))
     assert (found["recomputed"], found["rows"][0]["name"], found["rows"][0]["days"]) == (0, "idle", 0)
     again = run("customer", "reclaim-dates", "--recompute", "--limit", "1")
