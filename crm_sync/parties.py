@@ -19,7 +19,7 @@ from crm_sync.customers.filling import (
     suggest_same_person,
 )
 from crm_sync.customers.kinds import BUYERS, Decided, decide_kind, think_again
-from crm_sync.customers.match import Match, match_side
+from crm_sync.customers.match import Match, match_in_conversation, match_side
 from crm_sync.customers.party_states import ContactState, CustomerState
 from crm_sync.customers.sides import Side
 from crm_sync.letters import Letter
@@ -66,9 +66,12 @@ def find_known(batch: Batch, letter: Letter, side: Side, conversation: Conversat
     match = Match()
     if side.direction is not Direction.INTERNAL and not is_ours(batch.view.policy, side.party.address):
         match = match_side(found, side, letter.labels.warnings)
-    clients = find_clients(found, letter, side, match) if may_have_clients(side, match) else ()
     key = conversation.customer_id if conversation else None
-    return Known(side, match, conversation, found.customers.get(key) if key is not None else None, clients)
+    customer = found.customers.get(key) if key is not None else None
+    if customer is not None and side.direction is Direction.INBOUND:
+        match = match_in_conversation(found, side, match, customer)
+    clients = find_clients(found, letter, side, match) if may_have_clients(side, match) else ()
+    return Known(side, match, conversation, customer, clients)
 
 
 def settle_counterpart(

@@ -45,6 +45,11 @@ def learn_from_signature(side: Side, match: Match, own: CustomerState, *, is_new
     return {key} if is_sure or not names_another(side.signer, own.names) else set()
 
 
+def has_latin(name: str) -> bool:
+    """Does a name hold Latin letters?"""
+    return any("a" <= sign <= "z" for sign in name.lower())
+
+
 def is_sure_of_name(side: Side) -> bool:
     """Is what was read as the company's name one?  A stray line has no legal form, no trade, and no likeness to a domain."""
     signer = side.signer
@@ -54,6 +59,8 @@ def is_sure_of_name(side: Side) -> bool:
 def says_site(side: Side) -> bool:
     """Is the site below the letter the company's own: named after it, as the domain it writes from is?"""
     domain = side.party.company
+    if side.signer.is_solid and not side.signer.company.isascii() and not has_latin(side.signer.company):
+        return True  # a domain can't be named after it
     return resembles_domain(side.signer, side.website) and (not domain or resembles_domain(side.signer, domain))
 
 

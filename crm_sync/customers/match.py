@@ -3,6 +3,7 @@
 
 | reason | what decided |
 | --- | --- |
+| conversation | at a domain that is of several companies: who writes in one's conversation and signs for no other |
 | contact-address | the address is one of a contact's |
 | platform-names-buyer | a second address that a platform gives is one of a contact's |
 | company-domain | the registrable domain is one company's |
@@ -40,6 +41,16 @@ class Match:
     learns: str = ""
     splits: str = ""
     leaves: bool = False
+
+
+def match_in_conversation(found: Parties, side: Side, match: Match, customer: CustomerState) -> Match:
+    """Return the match of somebody who writes in a customer's conversation: from the same shared domain he is a colleague."""
+    domain = side.party.company
+    is_new = match.contact is None and (match.customer is None or bool(match.splits))
+    is_neighbour = customer.id in found.shared.get(domain, ()) or found.domains.get(domain) == customer.id
+    if not domain or not is_new or not is_neighbour or names_another(side.signer, customer.names):
+        return match
+    return Match(customer, "conversation")
 
 
 def match_side(found: Parties, side: Side, warnings: Collection[str] = ()) -> Match:
@@ -148,7 +159,7 @@ def _signed_at(found: Parties, side: Side) -> CustomerState | None:
 
 
 def _by_signature(found: Parties, side: Side) -> Match:
-    """Return the only customer whom two things in the signature point to."""
+    """Return the customer whom two things in the signature point to."""
     signer = side.signer
     at_site = _customer(found, found.domains.get(side.website)) if side.website else None
     if at_site is not None and signer.company_key and not names_another(signer, at_site.names):
@@ -157,6 +168,7 @@ def _by_signature(found: Parties, side: Side) -> Match:
     called: set[int] = set().union(*(found.phones.get(number, set()) for _, number in signer.phones))
     people = set(found.people.get(signer.person_key, {}).values()) if signer.person_key else set()
     for reason, supported in (("signature-and-phone", named & called), ("signature-and-person", named & people)):
-        if len(supported) == 1 and (customer := _customer(found, next(iter(supported)))) is not None:
+        # Several of one name and number are one company twice: the oldest is it, until somebody merges them.
+        if (customer := _customer(found, min(supported, default=None))) is not None:
             return Match(customer, reason)
     return Match()

@@ -9,6 +9,7 @@ import pytest
 
 from tradepost.analysis import Extract
 from tradepost.directory import (
+    SHARED,
     UNKNOWN,
     AddressFact,
     DirectoryState,
@@ -338,3 +339,24 @@ def test_a_platform_that_writes_for_buyers_is_not_one_customer() -> None:
         decide(mail, directory, replace(INQUIRY, language=language))
     held = {key: value for key, value in directory.claims.items() if key.startswith("owner:")}
     assert held == {"owner:buyer.example": WANG.email, "owner:comprador.example": LINA.email}
+
+
+def test_two_companies_at_one_domain_do_not_share_an_owner() -> None:
+    directory = FakeDirectory({domain_fact_key("buyer.example"): DomainFact(kind=SHARED)})
+    first, second = decide(seen(), directory), decide(seen("bob@buyer.example"), directory)
+    assert (first.customer, first.owner_reason) == (None, "distribution")
+    assert {f"owner:{ANN}", "owner:bob@buyer.example"} <= set(directory.claims)
+    assert first.owner != second.owner
+
+
+def test_a_forward_among_ourselves_is_kept_and_read() -> None:
+    mail = seen(
+        WANG.email, login="wang", subject=b" Fwd: Request", fields=((b"Content-Type", b" text/plain; charset=utf-8"),)
+    )
+    block = (
+        b"From: Ann <ann@buyer.example>\r\nDate: 2 Mar 2026\r\nTo: wang@own.example\r\nSubject: Request\r\n\r\nHi\r\n"
+    )
+    verdict = decide(replace(mail, body=block), FakeDirectory())
+    assert (verdict.direction, verdict.recording) == (Direction.INTERNAL, Recording.FULL)
+    assert verdict.labels.category == "inquiry"
+    assert decide(mail, FakeDirectory()).recording is Recording.ENVELOPE
