@@ -63,11 +63,16 @@ class Found:
         self.skipped += other.skipped
 
 
-def find_changed(session: Session, now: datetime, limit: int) -> Found:
-    """Look at records that changed, oldest change first, at most `limit` changes.  Nothing when somebody else does it."""
+def find_changed(session: Session, now: datetime, limit: int, *, waits: bool = False) -> Found:
+    """Look at records that changed, oldest change first, at most `limit` changes.
+
+    While somebody else looks, nothing is done, or `waits` for its turn.
+    """
     connection = session.connection()
     found = Found()
-    if not try_for_transaction(connection, DUPLICATES):
+    if waits:
+        hold_for_transaction(connection, DUPLICATES)
+    elif not try_for_transaction(connection, DUPLICATES):
         return found
     taken = connection.execute(_OLDEST.limit(limit)).all()
     if not taken:
@@ -89,7 +94,7 @@ def find_waiting(database: Database, now: Callable[[], datetime], progress: Call
     found = Found()
     while True:
         with database.writing() as session:
-            part = find_changed(session, now(), _PAGE)
+            part = find_changed(session, now(), _PAGE, waits=True)
         if not part.records:
             return found
         found.add(part)

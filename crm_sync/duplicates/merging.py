@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from crm_sync.admission import NotFound, find_customer
 from crm_sync.advisory_locks import RECORDING, hold_for_transaction
+from crm_sync.bulk_rows import insert_rows
 from crm_sync.directory_rows import DirtyKeys, changed_customers
 from crm_sync.duplicates.changed_records import CUSTOMER, mark_changed
 from crm_sync.duplicates.merged_fields import (
@@ -24,9 +25,11 @@ from crm_sync.duplicates.merged_fields import (
 from crm_sync.duplicates.references import moved_references
 from crm_sync.duplicates.row_moves import Moves, keys_moved, move_rows
 from crm_sync.fields.values import merge_values
+from crm_sync.models.base import table
 from crm_sync.models.conversations import Event
 from crm_sync.models.customers import ContactAddress, Customer, Scope
 from crm_sync.models.operations import Operation
+from crm_sync.models.pipeline import ScoreDue
 from crm_sync.rights import Action, Entity, Viewer, may
 from tradepost.errors import Refusal
 
@@ -125,8 +128,9 @@ def alone(session: Session) -> None:
 
 
 def tell(session: Session, customers: Collection[int], contacts: Collection[int]) -> None:
-    """Tell the directory, and by it the search, and the finder of duplicates.  Call it last."""
+    """Tell the directory, and by it the search, the finder of duplicates, and who weighs.  Call it last."""
     mark_changed(session, customers=customers, contacts=contacts)
+    insert_rows(session.connection(), table(ScoreDue), [{"customer_id": key} for key in sorted(customers)])
     dirty = DirtyKeys(customers=set(customers))
     changed_customers(session, dirty, customers)
     of_contacts = select(ContactAddress.address_key).where(ContactAddress.contact_id.in_(contacts))

@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint, exists, s
 
 from crm_sync.models.base import table
 from crm_sync.models.choices import Choice, ChoiceList, ContactChoice, CustomerChoice
-from crm_sync.models.customers import Contact, Customer, Scope
+from crm_sync.models.customers import Contact, Customer, PartySuggestion, Scope
 from crm_sync.models.schema import metadata
 
 
@@ -97,6 +97,10 @@ def clash(column: Column[object], survivor: int) -> ColumnElement[bool] | None:
     clashes = [_has_equal(rows, column, others, survivor) for others in _unique_with(column)]
     if rows in _CHOSEN:
         clashes.append(_has_chosen(rows, column, survivor))
+    if rows is table(PartySuggestion) and column.name in _TWO_CONTACTS:
+        # That two people may be one is no more to be said of one.
+        [other] = _TWO_CONTACTS - {column.name}
+        clashes.append(rows.c[other] == survivor)
     if not clashes:
         return None
     found = clashes[0]
@@ -105,6 +109,7 @@ def clash(column: Column[object], survivor: int) -> ColumnElement[bool] | None:
     return found
 
 
+_TWO_CONTACTS = {"contact_id", "other_contact_id"}
 _CHOSEN = (table(CustomerChoice), table(ContactChoice))
 
 

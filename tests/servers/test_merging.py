@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from crm_sync.admission import NotFound, find_customer
+from crm_sync.advisory_locks import hold_keys
 from crm_sync.bulk_rows import insert_rows
 from crm_sync.duplicates.contact_merging import merge_contacts
 from crm_sync.duplicates.merged_fields import CONTACT_FIELDS, CONTACT_KEPT, CUSTOMER_FIELDS, CUSTOMER_KEPT
@@ -32,6 +34,7 @@ from crm_sync.models.customers import (
     ContactPhone,
     Customer,
     CustomerDomain,
+    PartySuggestion,
     Scope,
     ScopeShare,
 )
@@ -323,6 +326,9 @@ def test_contacts_become_one_and_two_again(room: MailRoom, two: tuple[str, str])
         jo, al, again = session.scalars(select(Contact.id).order_by(Contact.id)).all()
         session.add_all(ContactPhone(contact_id=key, e164="+4930111111") for key in (jo, again))
         session.add(ContactPhone(contact_id=again, e164="+4930222222"))
+        session.add(
+            PartySuggestion(kind="same-person", contact_id=again, other_contact_id=jo, at=room.clock, state="open")
+        )
     before = everything(room)
     room.clock += timedelta(minutes=1)
     with room.database.writing() as session:
@@ -333,6 +339,7 @@ def test_contacts_become_one_and_two_again(room: MailRoom, two: tuple[str, str])
         }  # fmt: skip
         assert session.scalar(select(func.count()).where(Message.contact_id == jo)) == 2
         assert session.get_one(Contact, again).customer_id is None
+        assert session.scalars(select(PartySuggestion)).all() == [], "it was right, and is done"
         assert session.scalars(select(ContactPhone.e164).where(ContactPhone.contact_id == jo)).all() == [
             "+4930111111", "+4930222222",
         ]  # fmt: skip
@@ -357,6 +364,21 @@ def test_contacts_that_became_one_since_are_separated_first(room: MailRoom, two:
     undo(room, later.operation)
     undo(room, done.operation)
     assert everything(room) == before
+
+
+def test_a_merge_waits_for_the_batch_that_is_recorded(room: MailRoom, two: tuple[str, str]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with room.database.writing() as batch:
+            hold_keys(batch.connection(), ["a letter"])
+            gone = batch.scalars(select(Customer).where(Customer.public_id == two[1])).one()
+            merging = pool.submit(merge, room, *two)
+            time.sleep(0.1)
+            assert not merging.done()
+            domain = CustomerDomain(domain="late.example", customer_id=gone.id)
+            batch.add(domain)
+        merging.result(10)
+    with room.looking() as look:
+        assert look.session.get_one(CustomerDomain, "late.example").customer_id == look.customers()[0].id
 
 
 def test_two_thousand_letters_move_within_a_second(room: MailRoom, two: tuple[str, str]) -> None:
