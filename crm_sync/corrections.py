@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.conversations.binding import OPEN
+from crm_sync.conversations.shares import share_with_assignees
 from crm_sync.directory_rows import DirtyKeys, changed_threads
 from crm_sync.models.conversations import Conversation, Event
 from crm_sync.models.mail import Arrival, Message
@@ -88,6 +89,7 @@ def correct_mail(
         )
         session.flush()
         if any(change.field == "owner" for change in made):
+            share_with_assignees(session, [message.conversation_id], now, viewer.actor_id)
             _tell_directory(session, message.conversation_id, made)
     return tuple(made)
 

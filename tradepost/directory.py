@@ -39,6 +39,7 @@ __all__ = [
     "address_fact_key",
     "claim_key",
     "decode_fact",
+    "digest_fact_key",
     "domain_fact_key",
     "encode_fact",
     "id_digest",
@@ -112,7 +113,12 @@ def domain_fact_key(domain: str) -> str:
 
 def thread_fact_key(message_id: str) -> str:
     """Key of a ThreadFact: a digest, because Message-IDs are long, hostile and personal."""
-    return f"t:{id_digest(message_id)}"
+    return digest_fact_key(id_digest(message_id))
+
+
+def digest_fact_key(digest: str) -> str:
+    """Key of a ThreadFact by the digest of what leads to it: a Message-ID, or an index of Outlook's."""
+    return f"t:{digest}"
 
 
 def load_fact_key(email: str) -> str:

@@ -21,6 +21,7 @@ from tradepost.directory import (
     address_fact_key,
     claim_key,
     decode_fact,
+    digest_fact_key,
     domain_fact_key,
     id_digest,
     load_fact_key,
@@ -37,6 +38,7 @@ from tradepost.policy import Policy, Pool
 from tradepost.rules import Outcome, Value
 from tradepost.settings import Settings
 from tradepost.suspicion import add_signs
+from tradepost.thread_index import read_thread_index
 from tradepost.verdict import BUSINESS_CATEGORIES, Action, Direction, Labels, Verdict
 from tradepost_milter.border import Crossing, TrustedNetworks, decide_crossing, decide_recording
 from tradepost_milter.delivery import inbound_recipients, outbound_recipients
@@ -167,7 +169,7 @@ class Decider:
     def _look_up(
         self, policy: Policy | None, envelope: Envelope, message: Message, crossing: Crossing, party: Party
     ) -> _Known | Unknown:
-        threads = [thread_fact_key(ref) for ref in _references(message)]
+        threads = _thread_keys(message)
         members = sorted({m for pool in _pools(policy, envelope.recipients) for m in pool.members})
         keys = [address_fact_key(party.address), *map(claim_key, _claims_of(party)), *threads]
         keys += map(load_fact_key, members)
@@ -401,9 +403,13 @@ def _claim_of(party: Party, domain: DomainFact | None) -> str:
     return f"owner:{party.address if is_shared else party.company or party.address}"
 
 
-def _references(message: Message) -> list[str]:
+def _thread_keys(message: Message) -> list[str]:
+    """Return the keys of the threads that a mail may belong to: of what it answers, newest first, then Outlook's index."""
     newest_first = [*message.in_reply_to, *reversed(message.references)]
-    return list(dict.fromkeys(newest_first))[:REFERENCES_LOOKED_AT]
+    keys = [thread_fact_key(ref) for ref in list(dict.fromkeys(newest_first))[:REFERENCES_LOOKED_AT]]
+    field = message.header("Thread-Index")
+    index = read_thread_index(field) if field else None
+    return keys if index is None or index.is_first else [*keys, digest_fact_key(index.digest)]
 
 
 def _apply_rules(labels: Labels, outcome: Outcome) -> Labels:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a mail to a verdict, with a directory that knows, one that does not, and one that is silent."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from tradepost.directory import (
     Unknown,
     address_fact_key,
     claim_key,
+    digest_fact_key,
     domain_fact_key,
     encode_fact,
     thread_fact_key,
@@ -29,6 +31,7 @@ from tradepost.mime_reading import parse_fields
 from tradepost.policy import Person, Policy, Pool
 from tradepost.rules import Condition, Effect, Group, Rule
 from tradepost.settings import Settings
+from tradepost.thread_index import read_thread_index
 from tradepost.verdict import ActionKind, Direction, Labels, Priority, Recording, Verdict
 from tradepost_milter.decision import Decider, Seen
 from tradepost_milter.policies import PolicySource
@@ -225,6 +228,18 @@ def test_a_reply_of_a_participant_goes_to_the_assignee() -> None:
     assert (verdict.owner, verdict.conversation) == (WANG.email, "C1")
     stranger = decide(seen("eve@evil.example", fields=((b"References", b" <0@own.example>"),)), directory)
     assert stranger.conversation is None
+
+
+def test_an_answer_of_outlook_without_references_goes_to_the_assignee_too() -> None:
+    index = read_thread_index(b64encode(b"\x01" + bytes(range(21)) + b"child").decode())
+    assert index is not None
+    directory = FakeDirectory({digest_fact_key(index.digest): ThreadFact("C1", WANG.email, "K1", participants=(ANN,))})
+    answer, first = (
+        ((b"Thread-Index", b" " + b64encode(b"\x01" + bytes(range(21)) + more)),) for more in (b"child" * 2, b"")
+    )
+    assert decide(seen(fields=answer), directory).owner == WANG.email
+    assert decide(seen("eve@evil.example", fields=answer), directory).conversation is None
+    assert decide(seen(fields=first), directory).conversation is None
 
 
 def test_a_reply_through_submission_names_its_operator_and_copies_the_pool() -> None:
