@@ -116,7 +116,8 @@ class Thread:
             if all(domain.endswith(".example") for domain in mail.recipients):
                 mail.direction = Direction.INTERNAL
         mail.links = self._links(mail) if links_known else ()
-        outside = [address] if not is_own else [box[1] for box in (*to, *cc)]
+        # Who stands in the copy may be of any firm: only whom it is from, or to, tells whose it is.
+        outside = [address] if not is_own else [to[0][1]]
         mail.evidence = (*self._evidence(outside, mail), *evidence)
         self.mails.append(mail)
         return mail

@@ -54,8 +54,8 @@ class Truth:
         self.threads.append(mail.thread)
         self.parents.append(mail.number)
         self.situations.append(self._intern(mail.situations))
-        outside = self._outside(mail)
-        links = [link.number for link in mail.links if link.number >= 0 and self._is_open(mail, outside, link.number)]
+        outside, speakers = self._outside(mail)
+        links = [link.number for link in mail.links if link.number >= 0 and self._is_open(mail, speakers, link.number)]
         for link in links:
             self._join(mail.number, link)
         is_first = mail.thread not in self._begun
@@ -70,20 +70,25 @@ class Truth:
         if mail.situations == ("bounce",):
             self.needs_no_party.add(mail.number)
 
-    def _outside(self, mail: Mail) -> set[str]:
-        boxes = (mail.sender,) if mail.direction is Direction.INBOUND else ()
-        keys = {address_key(box[1]) for box in (*boxes, *mail.to, *mail.cc) if not box[1].endswith(".example")}
-        if mail.reply_to:
-            keys.add(address_key(mail.reply_to))
+    def _outside(self, mail: Mail) -> tuple[set[str], set[str]]:
+        """Return who takes part by this mail, and who of them speaks: a stranger may copy in whom he likes."""
+        named = {address_key(box[1]) for box in (*mail.to, *mail.cc) if not box[1].endswith(".example")}
+        if mail.direction is not Direction.INBOUND:
+            people = self._with_companies(named)
+            return people, people
+        speakers = self._with_companies({address_key(mail.reply_to or mail.sender[1])})
+        return speakers | self._with_companies(named), speakers
+
+    def _with_companies(self, keys: set[str]) -> set[str]:
         # At a shared domain and at free-mail providers a neighbour took no part.
         companies = {company_domain(key) for key in keys} - self._world.maker.shared_domains - {""}
         return keys | {f"@{company}" for company in companies}
 
-    def _is_open(self, mail: Mail, outside: set[str], link: int) -> bool:
+    def _is_open(self, mail: Mail, speakers: set[str], link: int) -> bool:
         """Can it be known that the mail belongs to one that it leads to?"""
         core = self.core(link)
         is_met = any((key[0], self._core_of[key]) in self._met[core] for key in mail.evidence if key in self._core_of)
-        return is_met or mail.direction is Direction.INTERNAL or bool(outside & self._took_part[core])
+        return is_met or mail.direction is Direction.INTERNAL or bool(speakers & self._took_part[core])
 
     def _settle(self, mail: Mail, is_linked: bool) -> tuple[Core, ...]:
         """Return the cores this mail may hang on."""
