@@ -17,8 +17,7 @@ from crm_sync.conversations.apart import fetch_apart
 from crm_sync.conversations.binding import Claim, bound_conversations, keep_apart
 from crm_sync.conversations.claims import claim_of, customers_of
 from crm_sync.conversations.merging import merge_conversations
-from crm_sync.customers.clients import look_for_names, may_have_clients
-from crm_sync.customers.match import match_side
+from crm_sync.customers.clients import look_for_names, speaks_for_others
 from crm_sync.customers.sides import Side, complete_direction, read_side, wanted_parties
 from crm_sync.joining import Decision, join_again, join_conversation
 from crm_sync.letters import Letter
@@ -48,7 +47,7 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
     speaking = [
         (letter, side)
         for letter in letters
-        if may_have_clients(side := sides[letter.arrival.entry_id], match_side(found.parties, side))
+        if speaks_for_others(found.parties, side := sides[letter.arrival.entry_id])
     ]
     if speaking:
         look_for_names(connection, found.parties, speaking)

@@ -29,6 +29,16 @@ def may_have_clients(side: Side, match: Match) -> bool:
     return side.names_a_client or (match.customer is not None and match.customer.kind in WRITES_FOR_OTHERS)
 
 
+def speaks_for_others(found: Parties, side: Side) -> bool:
+    """May names in the letter matter?  A first look, before anything is decided."""
+    if side.names_a_client:
+        return True
+    contact = found.contacts.get(side.party.address)
+    key = contact.customer_id if contact else found.domains.get(side.party.company)
+    customer = found.customers.get(key) if key is not None else None
+    return customer is not None and may_have_clients(side, Match(customer))
+
+
 def look_for_names(connection: Connection, found: Parties, letters: Iterable[tuple[Letter, Side]]) -> None:
     """Ask once for all names and domains that these letters speak of."""
     names, domains = set[str](), set[str]()
