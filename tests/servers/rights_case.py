@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from rights_world import Planted, World
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from crm_sync.models.schema import metadata
@@ -22,20 +22,31 @@ Allowed = Callable[[World, str, Planted], bool]
 # Who asks for which record: a stranger, another team, who handed over, one it was shown or lent to, a pool's member, a
 # substitute, a viewer, a lead of another team, one who must not see hidden fields; and each who may.
 PAIRS = (
-    *(("sid", tag) for tag in ("ofann", "inpool", "nobodys")),
-    *(("carl", tag) for tag in ("ofann", "ofcarl", "inpool", "shown", "lent")),
-    *(("dan", tag) for tag in ("handed", "ofann", "toteam")),
-    *(("vic", tag) for tag in ("ofann", "ofcarl", "toteam")),
-    *(("nora", tag) for tag in ("ofann", "ofcarl", "nobodys")),
+    *(("sid", tag) for tag in ("ofann", "inpool")),
+    *(("carl", tag) for tag in ("ofann", "inpool", "shown", "lent")),
+    ("dan", "handed"),
+    *(("vic", tag) for tag in ("ofann", "ofcarl")),
+    ("nora", "ofcarl"),
     *(("sue", tag) for tag in ("ofbob", "ofann")),
-    *(("ann", tag) for tag in ("handed", "ofbob", "toteam")),
-    ("lea", "ofcarl"),
+    *(("ann", tag) for tag in ("handed", "toteam")),
+    ("max", "ofann"),
+    ("iris", "ofann"),
+    ("eve", "ofann"),
+)
+# The rule is proved on both databases (test_rights_rule.py); of all functions the second one is asked by these.
+FEW = (
+    ("sid", "ofann"),
+    *(("carl", tag) for tag in ("ofann", "inpool", "shown", "lent")),
+    ("dan", "handed"),
+    ("vic", "ofann"),
+    ("sue", "ofbob"),
+    ("ann", "handed"),
     ("max", "ofann"),
     ("iris", "ofann"),
     ("eve", "ofann"),
 )
 # Of what does not ask for one record.
-EVERYBODY = ("sid", "carl", "dan", "vic", "nora", "sue", "ann", "lea", "mia", "max", "iris", "eve")
+EVERYBODY = ("sid", "carl", "dan", "vic", "nora", "sue", "ann", "mia", "max", "iris", "eve")
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Case:
     `is_of_record` False it is called without a record (`world.missing`).  `action` SEE: it changes nothing, whoever asks.
     Any other: it changes something for whoever may, and nothing for whoever may not, who is refused.
 
-    `allowed` says who may, where that is not the plain rule; who then may not read is refused, or answered nothing.  `logs`: tables it writes whatever comes of it.
+    `allowed` says who may, where that is not the plain rule; who then may not read is refused, or answered nothing.  `logs`: tables it adds rows to whatever comes of it.
     `tells`: what is not yours is told from what is not there (a search for duplicates does so by design).
     `is_plain`: the answer holds no words of records.  `also`: more (who, tag of a record) to ask as.
     """
@@ -67,10 +78,10 @@ class Case:
         """Does it change something?"""
         return self.action is not Action.SEE
 
-    def pairs(self, world: World) -> Iterable[tuple[str, Planted]]:
-        """Yield who asks for what."""
+    def pairs(self, world: World, *, few: bool) -> Iterable[tuple[str, Planted]]:
+        """Return who asks for what."""
         if self.is_of_record:
-            return [(name, world.planted[tag]) for name, tag in (*PAIRS, *self.also)]
+            return [(name, world.planted[tag]) for name, tag in (*(FEW if few else PAIRS), *self.also)]
         return [(name, world.missing) for name in EVERYBODY]
 
     def is_allowed(self, world: World, name: str, record: Planted) -> bool:
@@ -134,7 +145,7 @@ class Outcome:
 
 def call(session: Session, case: Case, viewer: Viewer, world: World, record: Planted) -> Outcome:
     """Call the function of a case; the caller rolls back."""
-    before = _digest(session, case.logs) if case.logs else {"": _count_changes(session)}
+    before = _count_changes(session, case.logs)
     is_refused = False
     try:
         said = as_text(case.ask(session, viewer, world, record))
@@ -142,8 +153,7 @@ def call(session: Session, case: Case, viewer: Viewer, world: World, record: Pla
     except Refusal as refusal:
         said, is_refused = str(refusal), True
         session.expunge_all()  # what a command would roll back is asked of the database, not of what waits here
-    after = _digest(session, case.logs) if case.logs else {"": _count_changes(session)}
-    return Outcome(said, is_refused, before != after)
+    return Outcome(said, is_refused, before != _count_changes(session, case.logs))
 
 
 def as_text(thing: object) -> str:
@@ -167,17 +177,9 @@ _COUNT = {
 }
 
 
-def _count_changes(session: Session) -> int:
-    """Return how many rows this transaction, or this connection, has written so far, in any table."""
+def _count_changes(session: Session, logs: frozenset[str]) -> int:
+    """Return how many rows this transaction, or this connection, has written so far, but for new rows of logs."""
     connection = session.connection()
-    return int(connection.execute(_COUNT[connection.dialect.name]).scalar_one())
-
-
-def _digest(session: Session, but: frozenset[str]) -> dict[str, int]:
-    """Return a digest of all rows of each table."""
-    session.flush()
-    return {
-        table.name: hash(frozenset(map(repr, session.connection().execute(select(table)).all())))
-        for table in metadata.sorted_tables
-        if table.name not in but
-    }
+    written = int(connection.execute(_COUNT[connection.dialect.name]).scalar_one())
+    tables = [metadata.tables[name] for name in logs]
+    return written - sum(connection.execute(select(func.count()).select_from(one)).scalar_one() for one in tables)

@@ -17,7 +17,7 @@ so that no case is empty, somebody who may gets words of the record, or changes 
 
 An area plants its own records by `def plant(session, world)` in the same module: for each of `world.planted.values()`, texts
 by `world.secret(record, Entity.NOTE, "text")`, values of fields that roles may hide by `world.hide(Entity.X, "field", value)`,
-keys into `record.more["note"]` (and into `world.missing.more`), rows with `id=world.key()`.
+keys into `record.more["note"]` (and into `world.missing.more`; a name is one area's), rows with `id=world.key()`.
 
 Functions with a session and no viewer, and models, that admin_web or a module of commands imports, stand in `NO_VIEWER` of
 the same modules, each with the reason why nobody's rights are asked there.
@@ -57,6 +57,7 @@ class Stage:
     database: Database
     world: World
     viewers: dict[str, Viewer]
+    forbidden: dict[str, list[str]]  # what no answer to somebody may hold, in small letters
 
     def ask(self, case: Case, name: str, record: Planted) -> Outcome:
         """Ask as that person; whatever comes of it is rolled back."""
@@ -72,8 +73,11 @@ def furnish(database: Database) -> None:
         world = build(session)
         for area in AREAS:
             if hasattr(area, "plant"):
+                before = {tag: dict(record.more) for tag, record in world.planted.items()}
                 area.plant(session, world)
                 session.flush()
+                for tag, known in before.items():
+                    assert known.items() <= world.planted[tag].more.items(), f"{area.__name__} reuses others' keys"
         hide_fields(session, world)
     _BUILT[database.writer.dialect.name] = world
 
@@ -86,7 +90,8 @@ def stage(server: RecordServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         world = _BUILT[database.writer.dialect.name]
         with database.reading() as session:
             viewers = {name: viewer for name, key in world.people.items() if (viewer := fetch_viewer(session, key))}
-        yield Stage(database, world, viewers)
+        forbidden = {name: [word.casefold() for word in world.forbidden(name)] for name in viewers}
+        yield Stage(database, world, viewers, forbidden)
     server.drop(url)
 
 
@@ -114,11 +119,12 @@ def test_nobody_goes_beyond_his_rights(stage: Stage, name: str) -> None:
     case, world = CASES[name], stage.world
     missing: dict[str, Outcome] = {}
     has_worked = False
-    for who, record in case.pairs(world):
+    for who, record in case.pairs(world, few=stage.database.writer.dialect.name != "sqlite"):
         said = stage.ask(case, who, record)
         is_allowed = case.is_allowed(world, who, record)
         place = f"{name} as {who} of {record.tag}: {said}"
-        leaked = [_around(said.text, word) for word in world.forbidden(who) if word.casefold() in said.text.casefold()]
+        text = said.text.casefold()
+        leaked = [_around(text, word) for word in stage.forbidden[who] if word in text]
         assert not leaked, f"{place}\nsays {leaked[:5]}"
         if case.changes:
             assert is_allowed or said.is_refused, f"{place}\nwas not refused"
@@ -141,5 +147,5 @@ def _has_said_something(case: Case, record: Planted, said: Outcome) -> bool:
 
 
 def _around(text: str, word: str) -> str:
-    place = text.casefold().index(word.casefold())
+    place = text.index(word)
     return text[max(0, place - 40) : place + 40]

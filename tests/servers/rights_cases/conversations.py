@@ -60,11 +60,15 @@ def plant(session: Session, world: World) -> None:
         session.flush()
         merged = merge_by_hand(session, root_viewer(), others[1].public_id, others[2].public_id, world.now)
         session.flush()
-        record.more |= {"second conversation": others[0].public_id, "suggestion": suggestion.id, "operation": merged}
+        record.more |= {
+            "second conversation": others[0].public_id,
+            "conversation suggestion": suggestion.id,
+            "conversation merge": merged,
+        }
     world.missing.more |= {
         "second conversation": str(ULID()),
-        "suggestion": world.key(),
-        "operation": str(ULID()),
+        "conversation suggestion": world.key(),
+        "conversation merge": str(ULID()),
     }
 
 
@@ -175,19 +179,19 @@ CASES: dict[str, Case] = {
     ),
     "crm_sync.conversations.undoing.undo_operation": changes(
         lambda session, viewer, world, record: undo_operation(
-            session, viewer, str(record.more["operation"]), world.now
+            session, viewer, str(record.more["conversation merge"]), world.now
         ),
         Entity.MESSAGE,
     ),
     "crm_sync.conversations.suggestions.accept_suggestion": changes(
         lambda session, viewer, world, record: accept_suggestion(
-            session, viewer, int(record.more["suggestion"]), world.now
+            session, viewer, int(record.more["conversation suggestion"]), world.now
         ),
         Entity.MESSAGE,
     ),
     "crm_sync.conversations.suggestions.decline_suggestion": changes(
         lambda session, viewer, world, record: decline_suggestion(
-            session, viewer, int(record.more["suggestion"]), world.now
+            session, viewer, int(record.more["conversation suggestion"]), world.now
         ),
         Entity.MESSAGE,
     ),

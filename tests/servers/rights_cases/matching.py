@@ -51,7 +51,7 @@ def plant(session: Session, world: World) -> None:
         )
         session.add(twin)
         session.flush()
-        record.more["twin"] = twin.public_id
+        record.more["other customer"] = twin.public_id
         suggestion = PartySuggestion(
             id=world.key(),
             kind="works-elsewhere",
@@ -82,7 +82,7 @@ def plant(session: Session, world: World) -> None:
             for key in record.message_ids
         )
         record.more |= {"suggestion": suggestion.id, "operation": operation.public_id}
-    world.missing.more |= {"twin": str(ULID()), "suggestion": world.key(), "operation": str(ULID())}
+    world.missing.more |= {"other customer": str(ULID()), "suggestion": world.key(), "operation": str(ULID())}
 
 
 def _may_move(world: World, name: str, record: Planted) -> bool:
@@ -93,7 +93,9 @@ def _may_move(world: World, name: str, record: Planted) -> bool:
 
 
 def _relink(session: Session, viewer: Viewer, world: World, record: Planted) -> object:
-    return relink_conversation(session, viewer, record.conversation, str(record.more["twin"]), world.now, teaches=False)
+    return relink_conversation(
+        session, viewer, record.conversation, str(record.more["other customer"]), world.now, teaches=False
+    )
 
 
 CASES: dict[str, Case] = {
@@ -131,14 +133,14 @@ CASES: dict[str, Case] = {
         lambda s, v, w, r: find_contact(s, v, r.contact_id).name, is_plain=False
     ),
     "crm_sync.customers.relinking.move_contact": changes(
-        lambda s, v, w, r: move_contact(s, v, r.contact_id, str(r.more["twin"]), w.now), allowed=_may_move
+        lambda s, v, w, r: move_contact(s, v, r.contact_id, str(r.more["other customer"]), w.now), allowed=_may_move
     ),
     "crm_sync.customers.relinking.relink_conversation": changes(
         lambda s, v, w, r: _relink(s, v, w, r), allowed=_may_move
     ),
     "crm_sync.customers.relinking.relink_mail": changes(
         lambda s, v, w, r: [
-            relink_mail(s, v, entry, str(r.more["twin"]), w.now) for entry in r.entry_ids[:1] or ["none"]
+            relink_mail(s, v, entry, str(r.more["other customer"]), w.now) for entry in r.entry_ids[:1] or ["none"]
         ],
         allowed=_may_move,
     ),
