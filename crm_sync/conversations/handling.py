@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_sync.admission import InvalidValue, NotAllowed
-from crm_sync.conversations.access import lock_by_key, lock_conversation, may_do
+from crm_sync.conversations.access import lock_conversation, may_do
 from crm_sync.conversations.binding import OPEN, STATUSES, WAITING
 from crm_sync.conversations.request import Request, load_of
 from crm_sync.models.conversations import Conversation, ConversationPool
@@ -107,9 +107,18 @@ def wake_conversations(session: Session, now: datetime) -> int:
     """Open again what was put aside until now; return how many."""
     timers = claim_due(session, (WAKE,), _WOKEN_AT_ONCE)
     time = database_now(session)
-    found = [lock_by_key(session, key) for key in sorted(int(timer.ref) for timer in timers)]
+    # Whoever snoozes holds the conversation and waits for the timer: one that somebody holds is left for the next look.
+    free = (
+        select(Conversation)
+        .where(Conversation.id.in_([int(timer.ref) for timer in timers]))
+        .order_by(Conversation.id)
+        .with_for_update(key_share=True, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    found = session.scalars(free).all()
     # The customer may have written first, or it was merged; then there is nothing left to do.
     due = [one for one in found if one.snoozed_until is not None and one.snoozed_until <= time]
+    held = {str(one.id) for one in found}
     request = Request(session, now, None)
     for conversation in due:
         load, before = load_of(conversation), conversation.status
@@ -118,7 +127,8 @@ def wake_conversations(session: Session, now: datetime) -> int:
         request.recount(load, load_of(conversation))
         request.note("woken", conversation, before=before)
     for timer in timers:
-        finish(session, timer)
+        if timer.ref in held:
+            finish(session, timer)
     if due:
         request.finish(due)
     return len(due)

@@ -69,7 +69,8 @@ def test_recorded_entries_leave_the_journal(room: MailRoom) -> None:
 @pytest.mark.parametrize("kind", [DiesBeforeAcknowledging, DiesBeforeCommit])
 def test_a_worker_killed_around_the_commit_loses_nothing_and_records_once(room: MailRoom, kind: type[Worker]) -> None:
     """Trap 46: the source is deleted only after the commit was durable."""
-    entries = [room.post(Mail()), room.post(reply(references=("<1@acme.example>",)))]
+    again = Mail(message_id="<2@acme.example>", references=("<1@acme.example>",), text="And the price?")
+    entries = [room.post(Mail()), room.post(again)]
     with pytest.raises(Killed):
         room.new_worker(kind).step()
     assert room.journal.waiting() == entries
