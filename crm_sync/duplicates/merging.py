@@ -88,7 +88,7 @@ def merge_customers(
         "before": as_data(kept, values),
         "after": as_plain(values),
         "origins": kept.origins,
-        "scope": {name: getattr(gone_scope, name) for name in SCOPE_FIELDS},
+        "scope": as_data(gone_scope, SCOPE_FIELDS),
         "stilled": as_data(gone, _STILLED),
         "values": merge_values(session, CUSTOMER, kept.id, gone.id),
     }

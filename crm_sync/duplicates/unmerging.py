@@ -86,7 +86,7 @@ def _separate_customers(session: Session, viewer: Viewer, done: Operation, cause
     contacts = give_back_later_mail(session, kept, gone, done.at)
     _take_fields_back(kept, undo)
     unmerge_values(session, CUSTOMER, kept.id, undo["values"])
-    _give_owner_back(session, gone_scope, kept_scope, undo["scope"])
+    _give_owner_back(session, gone_scope, kept_scope, undo)
     for name, value in undo["stilled"].items():
         setattr(gone, name, _value_of(Customer, name, value))
     gone.merged_into = None
@@ -191,10 +191,14 @@ def _take_fields_back(kept: Customer | Contact, undo: Mapping[str, Any]) -> None
             kept.origins = origins
 
 
-def _give_owner_back(session: Session, gone: Scope, kept: Scope, before: Mapping[str, Any]) -> None:
-    """Whoever had the loser has it again; who left since is followed by whoever has the survivor."""
+def _give_owner_back(session: Session, gone: Scope, kept: Scope, undo: Mapping[str, Any]) -> None:
+    """Whoever had the loser has it again; where both were one person's it follows the survivor, also to who has that since.
+
+    An owner who left is followed by whoever has the survivor.
+    """
+    before: Mapping[str, Any] = undo["scope"]
     owner = before["owner_id"]
-    if owner is not None and session.get_one(Person, owner).left_at is not None:
+    if not undo["is_across"] or (owner is not None and session.get_one(Person, owner).left_at is not None):
         before = {name: getattr(kept, name) for name in SCOPE_FIELDS}
     for name in SCOPE_FIELDS:
         setattr(gone, name, before[name])

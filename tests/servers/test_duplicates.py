@@ -94,7 +94,7 @@ def names(found: tuple[LikelyPair, ...]) -> set[frozenset[str]]:
     return {frozenset((pair.first.name, pair.second.name)) for pair in found}
 
 
-def test_mail_marks_what_it_makes_and_the_worker_finds_it(room: MailRoom) -> None:
+def test_mail_marks_what_it_makes_and_the_worker_finds_it(room: MailRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     room.record(
         Mail(sender="Jo Lee <jo@acme.example>", message_id="<1@a>"),
         Mail(sender="Al <al@acme.test>", message_id="<2@a>"),
@@ -104,8 +104,13 @@ def test_mail_marks_what_it_makes_and_the_worker_finds_it(room: MailRoom) -> Non
         marked = {tuple(row) for row in session.execute(select(ChangedRecord.record, ChangedRecord.record_id))}
         customers, contacts = (set(session.scalars(select(model.id))) for model in (Customer, Contact))
     assert marked >= {(CUSTOMER, key) for key in customers} | {(CONTACT, key) for key in contacts}
-    seconds = iter((0.0, 1.0, 9.9, 10.1, 10.2))
-    finder = DuplicateFinder(room.database, room.now, lambda: next(seconds))
+    now = [0.0]
+
+    def tick() -> float:
+        now[0] += 0.5
+        return now[0]
+
+    finder = DuplicateFinder(room.database, room.now, tick)
     finder.step()
     [pair] = pairs(room)
     assert pair.reasons == ("same-domain-label",)
@@ -115,10 +120,11 @@ def test_mail_marks_what_it_makes_and_the_worker_finds_it(room: MailRoom) -> Non
     )  # fmt: skip
     with room.database.reading() as session:
         assert session.scalars(select(ChangedRecord)).all() == []
+    monkeypatch.setattr(room.worker, "_finder", finder)
     room.record(Mail(sender="Al <al@acme.invalid>", message_id="<4@a>"))
-    finder.step()
     assert len(pairs(room)) == 1, "it works a tenth of the time: after a second it rests"
-    finder.step()
+    now[0] = 20.0
+    room.record()
     assert len(pairs(room)) == 3
 
 

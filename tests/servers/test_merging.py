@@ -278,6 +278,16 @@ def test_who_merges_over_a_border_must_be_allowed_to_assign(room: MailRoom) -> N
         assert [look.owner(customer) for customer in look.customers()] == [ANN, ANN], "who left gets nothing back"
 
 
+def test_what_was_handed_over_meanwhile_is_not_given_back(room: MailRoom, two: tuple[str, str]) -> None:
+    done = merge(room, *two)
+    with room.database.writing() as session:
+        bob = session.scalars(select(Person.id).where(Person.email == BOB)).one()
+        session.execute(update(Scope).where(Scope.owner_id.is_not(None), Scope.kind == "customer").values(owner_id=bob))
+    undo(room, done.operation, BOB)
+    with room.looking() as look:
+        assert [look.owner(customer) for customer in look.customers()] == [BOB, BOB]
+
+
 def test_what_is_no_key_is_refused_in_one_line(room: MailRoom, two: tuple[str, str]) -> None:
     for key in ("", "\0", "x" * 1_000_000, "\udcff", "\u202e"):
         for wrong in (partial(merge, room, two[0], key), partial(undo, room, key)):
