@@ -38,6 +38,7 @@ from rights_world import Planted, World, build, hide_fields
 from sqlalchemy.orm import Session
 
 from crm_sync.database import Database, open_database
+from crm_sync.hideable_fields import HIDEABLE
 from crm_sync.rights import Viewer, fetch_viewer
 
 AREAS = [import_module(f"rights_cases.{info.name}") for info in pkgutil.iter_modules(rights_cases.__path__)]
@@ -112,6 +113,10 @@ def test_what_is_used_without_a_viewer_says_why() -> None:
     new = [f"{name} (in {', '.join(sorted(used[name]))})" for name in sorted(bare - NO_VIEWER.keys())]
     assert not new, "no reason in NO_VIEWER of tests/servers/rights_cases for " + ", ".join(new)
     assert sorted(NO_VIEWER.keys() - bare) == []
+
+
+def test_every_field_that_can_be_hidden_is_planted(stage: Stage) -> None:
+    assert {(entity, name) for entity, names in HIDEABLE.items() for name in names} <= stage.world.hidden.keys()
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -5,7 +5,15 @@ from rights_case import Case, changes, lists, manages, reads
 from rights_world import World
 from sqlalchemy.orm import Session
 
-from crm_sync.fields.definitions import FieldEntry, add_field, change_field, fetch_fields, find_field, retire_field
+from crm_sync.fields.definitions import (
+    FieldEntry,
+    add_field,
+    change_field,
+    fetch_fields,
+    find_field,
+    is_hidden,
+    retire_field,
+)
 from crm_sync.fields.filters import Filter, Order, find_records
 from crm_sync.fields.records import find_record
 from crm_sync.fields.values import fetch_values, set_values
@@ -43,6 +51,7 @@ def _entry() -> FieldEntry:
 _AREA = "crm_sync.fields"
 CASES: dict[str, Case] = {
     f"{_AREA}.definitions.fetch_fields": lists(lambda s, v, w: fetch_fields(s, v, "customer"), Entity.CUSTOMER),
+    f"{_AREA}.definitions.is_hidden": lists(lambda s, v, w: is_hidden(v, "customer", _HIDDEN), is_plain=True),
     f"{_AREA}.definitions.find_field": lists(
         lambda s, v, w: find_field(s, v, "customer", _SECRET).key, Entity.CUSTOMER
     ),
