@@ -41,6 +41,7 @@ MARKS: Mapping[str, str] = {
     "address": "\ue023",
     "phone": "\ue024",
     "text": "\ue025",
+    "kind": "\ue026",
 }
 
 
@@ -87,9 +88,9 @@ def mail_row(mail: MailText, tokenize: Tokenize = tokenize) -> str:
     return " ".join(_without_repeats(row))
 
 
-def record_row(fields: Mapping[str, str]) -> str:
+def record_row(kind: str, fields: Mapping[str, str]) -> str:
     """Return the tokens of a customer, note or other record: every field marked, so that a hidden one is not looked into."""
-    row = [EVERYTHING]
+    row = [EVERYTHING, label_token("kind", kind)]
     for name, text in fields.items():
         row += mark(name, tokenize(text[:_TEXT_SIGNS])[:_REST_TOKENS])
         row.append(_GAP)

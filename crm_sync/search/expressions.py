@@ -67,3 +67,14 @@ def as_tsquery(expression: Expression) -> str:
             return f"({' | '.join(map(as_tsquery, parts))})"
         case Without(wanted, unwanted):
             return f"({as_tsquery(wanted)} & !{as_tsquery(unwanted)})"
+
+
+def has_prefix(expression: Expression) -> bool:
+    """Does it ask for beginnings of words?  FTS5 then gathers all rows of all such words before it names the first."""
+    match expression:
+        case Row():
+            return expression.is_prefix
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(has_prefix, parts))
+        case Without(wanted, unwanted):
+            return has_prefix(wanted) or has_prefix(unwanted)

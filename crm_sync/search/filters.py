@@ -13,7 +13,7 @@ from crm_sync.models.customers import Customer, Scope
 from crm_sync.models.people import Person
 from crm_sync.rights import Action, Entity, Viewer, may
 from crm_sync.search.mail_hunt import Columns, Condition, Wanted
-from crm_sync.search.meaning import is_filter, record_expression
+from crm_sync.search.meaning import has_meaning, is_filter, record_expression
 from crm_sync.search.query_language import RECORD_FIELDS, Clause, Question, QuestionError, Term
 from crm_sync.search.record_hunt import find_records
 from tradepost.addresses import address_key
@@ -60,11 +60,10 @@ def customers_named(session: Session, viewer: Viewer, terms: Sequence[Term]) -> 
             Customer.public_id == term.text[:26].upper(), may(viewer, Entity.CUSTOMER, Action.SEE, Customer.scope_id)
         )
         known = session.scalars(by_id).all()
-        if not known:
+        if not known and has_meaning(term):
             words = Question((Clause((Term(term.text),)),))
             wanted = Wanted(record_expression(words, viewer, "customer"))
-            if wanted.expression is not None:
-                known = [row[2] for row in find_records(session, viewer, "customer", wanted, _MOST_CUSTOMERS).rows]
+            known = [row[2] for row in find_records(session, viewer, "customer", wanted, _MOST_CUSTOMERS).rows]
         found += known
     return found
 

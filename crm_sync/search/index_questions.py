@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT
 from sqlalchemy.orm import Session
 
-from crm_sync.search.expressions import Expression, as_fts5, as_tsquery
+from crm_sync.search.expressions import Expression, as_fts5, as_tsquery, has_prefix
 from crm_sync.search.index_rows import IndexName
 
 # Rows so close together are read in one go, also those between that nobody asked about.
@@ -36,6 +36,11 @@ _NEWEST_ON_POSTGRESQL = {
 }
 
 
+def is_cheap_to_list(session: Session) -> bool:
+    """Does listing the first answers cost no more for a common word than for a rare one?  GIN gathers all of them first."""
+    return session.connection().dialect.name == "sqlite"
+
+
 def answering_among(session: Session, index: IndexName, wanted: Expression, ids: Collection[int]) -> set[int]:
     """Return those of the rows that answer."""
     if not ids:
@@ -44,7 +49,7 @@ def answering_among(session: Session, index: IndexName, wanted: Expression, ids:
     if connection.dialect.name == "postgresql":
         return set(connection.scalars(_AMONG_ON_POSTGRESQL[index], {"ids": list(ids), "wanted": as_tsquery(wanted)}))
     question, first, last = as_fts5(wanted), min(ids), max(ids)
-    if last - first < _DENSE * len(ids):
+    if last - first < _DENSE * len(ids) or has_prefix(wanted):
         found = connection.exec_driver_sql(
             f"SELECT rowid FROM {index} WHERE {index} MATCH ? AND rowid BETWEEN ? AND ?", (question, first, last)
         )
@@ -61,9 +66,12 @@ def answering(session: Session, index: IndexName, wanted: Expression, most: int,
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         question = (_NEWEST_ON_POSTGRESQL if newest else _SOME_ON_POSTGRESQL)[index]
-        found = connection.execute(question, {"wanted": as_tsquery(wanted), "most": most})
+        # A phrase of common words is rare, and the planner does not know: it would read the whole table for it.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        found = connection.execute(question, {"wanted": as_tsquery(wanted), "most": most}).all()
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
     else:
         found = connection.exec_driver_sql(
             f"SELECT rowid FROM {index} WHERE {index} MATCH ? ORDER BY rowid DESC LIMIT ?", (as_fts5(wanted), most)
-        )
+        ).all()
     return [row[0] for row in found]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find the newest letters that answer a question, among those the viewer may see.
 
-Which way is short depends on how many letters he sees and how many answer, and neither database knows both.  So the
+Which way is short depends on how many letters he sees and how many answer, and neither database knows both.  SQLite lists
+the first answers of any word at once: are there few, those he sees of them are the answer.  Else, and on PostgreSQL, the
 newest few hundred he sees are asked first.  A common word has filled the page then.  A rare one has not: then all that answer are
 taken from the index, and those he does not see are left out.  Where both are many and rarely meet, the walk goes on in longer
 steps, up to a limit that is told.
@@ -21,15 +22,16 @@ from crm_sync.models.mail import Message
 from crm_sync.no_way_in import NoWayIn
 from crm_sync.rights import Action, Entity, Reach, Viewer, may
 from crm_sync.search.expressions import Expression
-from crm_sync.search.index_questions import answering, answering_among
+from crm_sync.search.index_questions import answering, answering_among, is_cheap_to_list
 from crm_sync.search.index_rows import IndexName
 
 COUNTED = 1000
 # Letters in sight up to this number are gathered at once, more are read by time.
-_FEW = 50_000
+_FEW = 20_000
 _FIRST_STEP, _LONGEST_STEP = 400, 50_000
 # With more letters than this still to be asked, it is sooner to take all that answer, if they are no more than that.
 _LONG_WALK, _MOST_ANSWERS = 8_000, 20_000
+_FEW_ANSWERS = 2_000
 # Asked beyond a full page, only to count.
 _COUNTING = 2_000
 _MOST_ASKED = 400_000
@@ -88,6 +90,10 @@ def find_letters(session: Session, viewer: Viewer, wanted: Wanted, limit: int) -
     """Return the newest letters that answer."""
     if viewer.reach(Entity.MESSAGE, Action.SEE) is Reach.NONE:
         return Catch()
+    if wanted.expression is not None and is_cheap_to_list(session):
+        rows = _among_all_that_answer(session, viewer, wanted, _FEW_ANSWERS)
+        if rows is not None:
+            return _catch(session, rows, limit, is_more=False)
     found: list[Any] = []
     asked, are_few = 0, True
     for step, is_last in _steps(session, viewer, wanted):
@@ -99,7 +105,7 @@ def find_letters(session: Session, viewer: Viewer, wanted: Wanted, limit: int) -
             return _catch(session, found, limit, is_more=True)
         if len(found) <= limit and wanted.expression is not None:
             if are_few and (limit - len(found)) * asked > _LONG_WALK * max(len(found), 1):
-                rows = _among_all_that_answer(session, viewer, wanted)
+                rows = _among_all_that_answer(session, viewer, wanted, _MOST_ANSWERS)
                 if rows is not None:
                     return _catch(session, rows, limit, is_more=False)
                 are_few = False
@@ -168,11 +174,11 @@ def _gather(session: Session, viewer: Viewer, wanted: Wanted) -> Sequence[Any] |
     return None if len(rows) > _FEW else sorted(map(tuple, rows), reverse=True)
 
 
-def _among_all_that_answer(session: Session, viewer: Viewer, wanted: Wanted) -> Sequence[Any] | None:
-    """Return those in sight of all letters that answer, newest first; None: too many answer."""
+def _among_all_that_answer(session: Session, viewer: Viewer, wanted: Wanted, most: int) -> Sequence[Any] | None:
+    """Return those in sight of all letters that answer, newest first; None: more than so many answer."""
     assert wanted.expression is not None
-    ids = answering(session, IndexName.MAIL, wanted.expression, _MOST_ANSWERS + 1)
-    if len(ids) > _MOST_ANSWERS:
+    ids = answering(session, IndexName.MAIL, wanted.expression, most + 1)
+    if len(ids) > most:
         return None
     letters = _letters(viewer, wanted, _BY_KEY, wanted.before).where(among_keys(Message.id))
     newest = letters.order_by(Message.at.desc(), Message.id.desc()).limit(COUNTED + 1)

@@ -2,6 +2,7 @@
 """What a question means to the index: expressions for mail and for other records, and what is to be marked in the answers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from crm_sync.rights import Entity, Viewer
 from crm_sync.search.documents import EVERYTHING, NOTHING, label_token, mark
@@ -39,12 +40,28 @@ _HIDDEN_BY: Mapping[str, tuple[tuple[Entity, str], ...]] = {
     "address": ((Entity.CUSTOMER, "contacts"), (Entity.CUSTOMER, "emails"), (Entity.CUSTOMER, "addresses")),
     "phone": ((Entity.CUSTOMER, "contacts"), (Entity.CUSTOMER, "phone"), (Entity.CUSTOMER, "phones")),
 }
+NOTE_KINDS = ("note", "task", "touch")
 _FIELDS_OF: Mapping[str, tuple[str, ...]] = {
     "customer": ("name", "domain", "contact", "address", "phone"),
     "note": ("name", "text"),  # none has a name; so one question to the index serves all three
     "task": ("name", "text"),
     "touch": ("name", "text"),
 }
+
+
+def with_meaning(question: Question) -> Question:
+    """Return the question without terms of signs alone ("-", "..."), which ask for nothing."""
+    clauses = []
+    for clause in question.clauses:
+        terms = tuple(term for term in clause.terms if has_meaning(term))
+        if terms:
+            clauses.append(replace(clause, terms=terms))
+    return replace(question, clauses=tuple(clauses))
+
+
+def has_meaning(term: Term) -> bool:
+    """Is there a word in it?"""
+    return bool(tokenize_question(term.text).tokens)
 
 
 def is_hidden(viewer: Viewer, name: str) -> bool:
@@ -79,14 +96,18 @@ def mail_expression(question: Question, viewer: Viewer, *, in_head: bool = False
     return _expression([clause for clause in question.clauses if not is_filter(clause)], find)
 
 
-def record_expression(question: Question, viewer: Viewer, kind: str) -> Expression | None:
-    """Return what records of a kind must hold in the fields that the viewer sees; None: no word is asked for."""
+def record_expression(question: Question, viewer: Viewer, kind: str) -> Expression:
+    """Return what records of a kind must hold in the fields that the viewer sees; notes, tasks and touches are one kind here."""
     shown = [name for name in _FIELDS_OF[kind] if kind != "customer" or not is_hidden(viewer, name)]
 
     def find(term: Term) -> Expression | None:
         return _in_fields(shown, _asked(term))
 
-    return _expression([clause for clause in question.clauses if not is_filter(clause)], find)
+    kinds = ("customer",) if kind == "customer" else NOTE_KINDS
+    such = _any_of([Row((label_token("kind", one),)) for one in kinds])
+    assert such is not None
+    wanted = _expression([clause for clause in question.clauses if not is_filter(clause)], find, such)
+    return such if wanted is None else wanted
 
 
 def asks_for_mail_only(question: Question) -> bool:
@@ -130,7 +151,8 @@ def _any_of(parts: Sequence[Expression | None]) -> Expression | None:
     return found[0] if len(found) == 1 else AnyOf(found) if found else None
 
 
-def _expression(clauses: Sequence[Clause], find: _Find) -> Expression | None:
+def _expression(clauses: Sequence[Clause], find: _Find, such: Expression | None = None) -> Expression | None:
+    """Return what all clauses ask for, of such rows; None: nothing."""
     wanted: list[Expression] = []
     unwanted: list[Expression] = []
     for clause in clauses:
@@ -139,6 +161,8 @@ def _expression(clauses: Sequence[Clause], find: _Find) -> Expression | None:
             (unwanted if clause.is_negative else wanted).append(part)
     if not wanted and not unwanted:
         return None
+    if such is not None:
+        wanted.append(such)
     base: Expression = Row((EVERYTHING,)) if not wanted else wanted[0] if len(wanted) == 1 else AllOf(tuple(wanted))
     if unwanted:
         return Without(base, unwanted[0] if len(unwanted) == 1 else AnyOf(tuple(unwanted)))

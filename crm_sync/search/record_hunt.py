@@ -21,6 +21,7 @@ from crm_sync.search.mail_hunt import COUNTED, Wanted
 
 # Of a word that stands in more records than that, the latest made are looked through.
 _MOST_ANSWERS = 30_000
+_GLANCED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,14 @@ class RecordAnswers:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._found: dict[Expression, list[int]] = {}
+        self._found: dict[tuple[Expression, int], list[int]] = {}
 
-    def rows(self, expression: Expression | None) -> list[int]:
-        """Return the newest rows that answer; None: all."""
+    def rows(self, expression: Expression | None, most: int) -> list[int]:
+        """Return the latest rows that answer, at most so many; None: all."""
         wanted = expression or Row((EVERYTHING,))
-        if wanted not in self._found:
-            self._found[wanted] = answering(self._session, IndexName.RECORDS, wanted, _MOST_ANSWERS, newest=True)
-        return self._found[wanted]
+        if (wanted, most) not in self._found:
+            self._found[wanted, most] = answering(self._session, IndexName.RECORDS, wanted, most, newest=True)
+        return self._found[wanted, most]
 
 
 def find_records(
@@ -80,12 +81,17 @@ def find_records(
     *,
     customers: Sequence[int] | None = None,
     answers: RecordAnswers | None = None,
+    is_glance: bool = False,
 ) -> RecordCatch:
-    """Return the newest records of a kind that answer; `customers`: only theirs.  `wanted.conditions` are mail's."""
+    """Return the newest records of a kind that answer; `customers`: only theirs.  `wanted.conditions` are mail's.
+
+    `is_glance`: a few are wanted; whoever sees all gets them from the latest that answer.
+    """
     source = SOURCES[kind]
     if viewer.reach(source.entity, Action.SEE) is Reach.NONE:
         return RecordCatch()
-    ids = (answers or RecordAnswers(session)).rows(wanted.expression)
+    most = _GLANCED_AT if is_glance and viewer.reach(source.entity, Action.SEE) is Reach.ALL else _MOST_ANSWERS
+    ids = (answers or RecordAnswers(session)).rows(wanted.expression, most)
     if not ids:
         return RecordCatch()
     rows = (
@@ -119,5 +125,5 @@ def find_records(
         .where(SearchRecord.id.in_([row.id for row in found[:limit]]))
         .order_by(SearchRecord.at.desc(), SearchRecord.id.desc())
     )
-    is_more = len(found) > COUNTED or len(ids) == _MOST_ANSWERS
+    is_more = len(found) > COUNTED or len(ids) == most
     return RecordCatch(tuple(session.execute(shown).all()), min(len(found), COUNTED), is_more)

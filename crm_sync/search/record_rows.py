@@ -133,7 +133,7 @@ def _index_page(connection: Connection, kind: str, ids: list[int]) -> int:
         now = wanted.pop(record_id, None)
         if now is not None and (now.at, dict(now.fields)) != (row.at, row.fields):
             changed.append({"key": row.id, "new_at": now.at, "new_fields": dict(now.fields)})
-            rows[row.id] = record_row(now.fields)
+            rows[row.id] = record_row(kind, now.fields)
         elif now is None and row.fields:
             changed.append({"key": row.id, "new_at": row.at, "new_fields": {}})
             rows[row.id] = ""
@@ -159,4 +159,4 @@ def _insert(connection: Connection, kind: str, wanted: Mapping[int, Indexed]) ->
         index_elements=["kind", "record_id"], set_={"at": statement.excluded.at, "fields": statement.excluded.fields}
     )
     written = connection.execute(statement.returning(_RECORD.c.id, _RECORD.c.record_id), given)
-    return {key: record_row(wanted[record_id].fields) for key, record_id in written}
+    return {key: record_row(kind, wanted[record_id].fields) for key, record_id in written}

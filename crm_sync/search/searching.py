@@ -10,7 +10,14 @@ from crm_sync.search.answers import Answer
 from crm_sync.search.filters import condition_of, customers_named, filters_of
 from crm_sync.search.mail_hits import mail_hits
 from crm_sync.search.mail_hunt import Condition, Place, Wanted, find_letters
-from crm_sync.search.meaning import asks_for_mail_only, check_fields, mail_expression, record_expression
+from crm_sync.search.meaning import (
+    NOTE_KINDS,
+    asks_for_mail_only,
+    check_fields,
+    mail_expression,
+    record_expression,
+    with_meaning,
+)
 from crm_sync.search.pages import KINDS, Page, Stop, merge_pages, parse_stop
 from crm_sync.search.query_language import Question, QuestionError, parse_question
 from crm_sync.search.ranking import best_first
@@ -19,7 +26,6 @@ from crm_sync.search.record_hunt import RecordAnswers, find_records
 
 MOST_HITS = 200
 SORTS = ("date", "rank")
-_NOTES = ("note", "task", "touch")
 _CUSTOMERS_BESIDE = 5
 
 
@@ -41,7 +47,7 @@ def search(
 
     Raises QuestionError.
     """
-    question = parse_question(text)
+    question = with_meaning(parse_question(text))
     check_fields(question, viewer)
     if sort not in SORTS:
         raise QuestionError(f"sort {sort[:20]!r}: there is {' and '.join(SORTS)}")
@@ -54,7 +60,7 @@ def search(
     else:
         answer = _newest(session, viewer, meant, limit, parse_stop(before))
     if before is None and not question.kinds and "customer" in _places_to_look(question):
-        named = _records(session, viewer, meant, "customer", _CUSTOMERS_BESIDE, None)
+        named = _records(session, viewer, meant, "customer", _CUSTOMERS_BESIDE, None, is_glance=True)
         answer = replace(answer, customers=tuple(hit for _, hit in named.entries))
     return answer
 
@@ -63,7 +69,7 @@ def _places_to_look(question: Question) -> tuple[str, ...]:
     if asks_for_mail_only(question):
         return ("mail",)
     names_something = any(not clause.is_negative for clause in question.clauses) and not filters_of(question)
-    return KINDS if names_something else ("mail", *_NOTES)
+    return KINDS if names_something else ("mail", *NOTE_KINDS)
 
 
 def _meant(session: Session, viewer: Viewer, question: Question) -> _Meant:
@@ -71,7 +77,7 @@ def _meant(session: Session, viewer: Viewer, question: Question) -> _Meant:
         raise QuestionError("nothing is asked for; write a word, or a field such as from:ann")
     kinds = [kind for kind in _places_to_look(question) if kind != "customer"]
     if question.kinds:
-        wanted = {*question.kinds, *(_NOTES if "note" in question.kinds else ())}
+        wanted = {*question.kinds, *(NOTE_KINDS if "note" in question.kinds else ())}
         possible = ("mail",) if asks_for_mail_only(question) else KINDS
         kinds = [kind for kind in possible if kind in wanted]
         if not kinds:
@@ -110,12 +116,23 @@ def _mails(session: Session, viewer: Viewer, meant: _Meant, limit: int, before: 
     return Page("mail", hits, caught.total, caught.is_more, caught.resume)
 
 
-def _records(session: Session, viewer: Viewer, meant: _Meant, kind: str, limit: int, before: Place | None) -> Page:
+def _records(
+    session: Session,
+    viewer: Viewer,
+    meant: _Meant,
+    kind: str,
+    limit: int,
+    before: Place | None,
+    *,
+    is_glance: bool = False,
+) -> Page:
     question = meant.question
     wanted = Wanted(
         record_expression(question, viewer, kind), since=question.since, until=question.until, before=before
     )
-    caught = find_records(session, viewer, kind, wanted, limit, customers=meant.customers, answers=meant.answers)
+    caught = find_records(
+        session, viewer, kind, wanted, limit, customers=meant.customers, answers=meant.answers, is_glance=is_glance
+    )
     hits = record_hits(session, viewer, question, caught.rows)
     resume = hits[-1][0] if hits and caught.total > len(hits) else None
     return Page(kind, hits, caught.total, caught.is_more, resume)

@@ -34,7 +34,7 @@ def suggest(session: Session, viewer: Viewer, beginning: str, *, limit: int = 8)
 def _customers(session: Session, viewer: Viewer, beginning: str, limit: int) -> Sequence[Suggestion]:
     question = Question((Clause((Term(beginning, is_prefix=True),)),))
     wanted = Wanted(record_expression(question, viewer, "customer"))
-    rows = find_records(session, viewer, "customer", wanted, limit).rows
+    rows = find_records(session, viewer, "customer", wanted, limit, is_glance=True).rows
     found = []
     for record, public_id, _ in rows:
         shown = {name: text for name, text in record.fields.items() if not is_hidden(viewer, name)}

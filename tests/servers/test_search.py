@@ -198,6 +198,7 @@ def test_a_hidden_field_is_neither_asked_for_nor_found_by(room: MailRoom) -> Non
     ("text", "said"),
     [
         ("", "nothing is asked for"),
+        ('- "..." ***', "nothing is asked for"),
         ("colour:red", "there is no field 'colour'"),
         ("status:angry", "there is open, "),
         ("owner:nobody@own.example", "is no registered person"),
