@@ -4,10 +4,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVarTuple
+from typing import Any, Generic, TypeVarTuple, cast
 
-from sqlalchemy import Row, Select, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+import psycopg
+from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from crm_sync.advisory_locks import DIRECTORY_CHANGES, hold_for_transaction
 from crm_sync.bulk_rows import insert_rows
@@ -34,7 +35,6 @@ from tradepost.directory import (
 )
 
 _PAGE = 2000
-_INSERT_CHANGE = "INSERT INTO directory_change (key, value) VALUES (?, ?)"
 DirectoryRow = dict[str, object]
 _Columns = TypeVarTuple("_Columns")
 
@@ -105,11 +105,14 @@ _CUSTOMERS_OF_ADDRESSES = (
 )
 _CONTACTS_OF_ADDRESSES = select(ContactAddress.contact_id).where(among_keys(ContactAddress.address_key))
 _CUSTOMERS_OF_DOMAINS = select(CustomerDomain.customer_id).where(among_keys(CustomerDomain.domain))
-# The same for very many ids at once: the letters of one conversation share one fact.
+# The same for whole conversations: all ids of one share one fact.  An id of several names the oldest.
+_ANY = aliased(MessageAnchor)
 _OLDEST = (
-    select(MessageAnchor.id_digest, func.min(MessageAnchor.conversation_id))
-    .where(among_keys(MessageAnchor.id_digest))
+    select(MessageAnchor.id_digest, func.min(_ANY.conversation_id))
+    .join(_ANY, _ANY.id_digest == MessageAnchor.id_digest)
+    .where(among_keys(MessageAnchor.conversation_id))
     .group_by(MessageAnchor.id_digest)
+    .order_by(MessageAnchor.id_digest)
 )
 _CONVERSATIONS = (
     select(Conversation.id, Conversation.public_id, Person.email, Customer.public_id, Conversation.last_out_at)
@@ -145,6 +148,7 @@ class DirtyKeys:
     addresses: set[str] = field(default_factory=set)
     domains: set[str] = field(default_factory=set)
     threads: set[str] = field(default_factory=set)  # id digests
+    conversations: set[int] = field(default_factory=set)  # all of whose ids are told, where there may be thousands
     people: set[int] = field(default_factory=set)  # whose load changed
     policy: bool = False
     customers: set[int] = field(default_factory=set)  # whose names may have changed, beside those of the keys above
@@ -173,6 +177,8 @@ class DirtyKeys:
             facts = dict(read(session, keys)) if keys else {}
             # Sorted, so that the same change writes the same rows.
             rows += [{"key": name, "value": facts.get(name)} for name in sorted(map(name_of, keys))]
+        if self.conversations:
+            rows += [{"key": name, "value": value} for name, value in read_conversations(session, self.conversations)]
         if self.policy:
             rows.append({"key": POLICY_KEY, "value": encode_fact(fetch_policy(session).policy)})
         return rows
@@ -195,12 +201,23 @@ class DirtyKeys:
         if rows:
             connection = session.connection()
             hold_for_transaction(connection, DIRECTORY_CHANGES)
-            if connection.dialect.name == "sqlite" and len(rows) > _PAGE:
-                # Past SQLAlchemy, which takes longer to prepare the rows than SQLite to write them.
-                connection.exec_driver_sql(_INSERT_CHANGE, [(row["key"], row["value"]) for row in rows])
+            if len(rows) > _PAGE:
+                _write_many(connection, rows)
             else:
                 insert_rows(connection, table(DirectoryChange), rows)
         return len(rows)
+
+
+def _write_many(connection: Connection, rows: list[DirectoryRow]) -> None:
+    """Write thousands of rows past SQLAlchemy, which takes longer to prepare them than the database to write them."""
+    values = [(row["key"], row["value"]) for row in rows]
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("INSERT INTO directory_change (key, value) VALUES (?, ?)", values)
+        return
+    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    with driver.cursor().copy("COPY directory_change (key, value) FROM STDIN") as copy:
+        for value in values:
+            copy.write_row(value)
 
 
 def _thread_key(digest: str) -> str:
@@ -223,9 +240,6 @@ def read_domains(session: Session, keys: Collection[str] | None = None) -> Itera
 
 def read_threads(session: Session, keys: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield (key, fact) of these id digests; None: of all.  An id of several conversations names the oldest."""
-    if keys is not None and len(keys) > _PAGE:
-        yield from _read_many_threads(session, keys)
-        return
     last = ""
     for page in _THREADS.pages(session, keys):
         conversations = {row[1] for row in page}
@@ -245,7 +259,8 @@ def read_threads(session: Session, keys: Collection[str] | None = None) -> Itera
             yield _thread_key(digest), encode_fact(fact)
 
 
-def _read_many_threads(session: Session, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def read_conversations(session: Session, keys: Collection[int]) -> Iterator[tuple[str, bytes]]:
+    """Yield (key, fact) of every id that leads to these conversations: as read_threads, in a third of the time for many."""
     oldest = dict(session.connection().execute(_OLDEST, {"keys": list(keys)}).all())
     facts: dict[int, bytes] = {}
     conversations = sorted(set(oldest.values()))

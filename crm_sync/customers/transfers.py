@@ -18,7 +18,7 @@ from crm_sync.conversations.binding import OPEN, WAITING
 from crm_sync.conversations.shares import share_with_assignees
 from crm_sync.customers.reclaim import ReclaimRules
 from crm_sync.customers.tenures import Held, Holder, Why, keep_tenures, note_all, note_moves
-from crm_sync.directory_rows import DirtyKeys, changed_owners, changed_threads
+from crm_sync.directory_rows import DirtyKeys, changed_owners
 from crm_sync.key_lists import among_keys
 from crm_sync.models.base import table
 from crm_sync.models.conversations import Conversation
@@ -95,7 +95,7 @@ class Moved:
         share_with_assignees(session, sorted(changed_keys.union(worked_on)), why.at, why.actor_id)
         changed = [{"key": key, "change": change} for key, change in sorted(self.loads.items()) if change]
         changed_owners(session, self.dirty, self.customer_ids)
-        self.dirty.threads |= changed_threads(session, changed_keys)
+        self.dirty.conversations |= changed_keys
         self.dirty.people |= {one["key"] for one in changed}
         rows = self.dirty.read(session)
         if changed:

@@ -22,13 +22,15 @@ from crm_sync.customers.hand_back import fetch_hand_overs, undo_hand_over
 from crm_sync.customers.hand_over import HAND_BACK, HandOver, HandOverError, Wish, plan_hand_over, run_hand_over
 from crm_sync.customers.holdings import HISTORY, OWNERSHIP, PERSONAL
 from crm_sync.customers.reclaim import refresh_reclaim_dates
-from crm_sync.models.conversations import Conversation, Event
+from crm_sync.directory_rows import changed_threads, read_conversations, read_threads
+from crm_sync.models.conversations import Conversation, Event, MessageAnchor
 from crm_sync.models.customers import Customer, Scope, ScopeShare
 from crm_sync.models.followups import Task
 from crm_sync.models.mail import Message
 from crm_sync.models.people import Person, Pool, Role, RoleRight, Team
 from crm_sync.models.public_pool import CustomerTenure, PublicPool
 from crm_sync.models.schema import metadata
+from crm_sync.models.service import DirectoryChange
 from crm_sync.models.timers import TimerRow
 from crm_sync.rights import root_viewer
 from tradepost.directory import id_digest
@@ -165,6 +167,26 @@ def test_the_successor_has_everything_at_once_and_the_other_nothing(room: MailRo
         known = directory.fetch(keys)
     assert known is not UNKNOWN
     assert all(BOB.encode() in known[key] and ANN.encode() not in known[key] for key in keys)
+
+
+def test_many_are_told_as_few_are(room: MailRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    with room.database.writing() as session:
+        furnish(session)
+        first = select(Conversation.id).order_by(Conversation.id).limit(1).scalar_subquery()
+        digest = id_digest("<acme3@x.example>")
+        session.add(MessageAnchor(id_digest=digest, conversation_id=session.scalars(select(first)).one()))
+    room.worker.drain()
+    monkeypatch.setattr("crm_sync.directory_rows._PAGE", 2)
+    hand_over(room, BOB)
+    with room.database.reading() as session:
+        keys = set(session.scalars(select(Conversation.id)))
+        few = dict(read_threads(session, changed_threads(session, keys)))
+        assert dict(read_conversations(session, keys)) == few
+        assert len(few) == 7
+        told = session.execute(select(DirectoryChange.key, DirectoryChange.value).order_by(DirectoryChange.seq))
+        newest = {key: value for key, value in told if key.startswith("t:")}
+        assert all(newest[key] == few[key] for key in newest)
+        assert len(newest) == 6, "all but the one that Bob works on"
 
 
 def test_undone_it_is_as_before(room: MailRoom) -> None:
