@@ -19,6 +19,7 @@ from crm_sync.pipeline.stages import find_pipeline, find_stage
 from crm_sync.rights import Action, Entity, Viewer, may
 
 CUSTOMERS: Final = "customer"  # the key of the customers' pipeline
+DEALING_KINDS: Final = ("customer", "lead")  # who else has a stage was taken for one of these
 COUNTED_TO: Final = 1000
 LONGEST_PAGE: Final = 500
 _LONGEST_REASON: Final = 300
@@ -119,6 +120,7 @@ def count_standing(session: Session, viewer: Viewer, pipeline: str = CUSTOMERS) 
     for stage in stages:  # few, and each is counted no further than is shown
         rows = select(Customer.id).where(
             Customer.stage_id == stage.id,
+            Customer.kind.in_(DEALING_KINDS),
             Customer.merged_into.is_(None),
             may(viewer, Entity.CUSTOMER, Action.SEE, Customer.scope_id),
         )
@@ -146,6 +148,7 @@ def list_customers_in(
         .outerjoin(Person, Person.id == Scope.owner_id)
         .where(
             Customer.stage_id == to.id,
+            Customer.kind.in_(DEALING_KINDS),
             Customer.merged_into.is_(None),
             may(viewer, Entity.CUSTOMER, Action.SEE, Customer.scope_id),
         )
