@@ -28,7 +28,7 @@ from tradepost.directory import (
 from tradepost.envelope import Client, Envelope
 from tradepost.message import Message
 from tradepost.mime_reading import parse_fields
-from tradepost.policy import Person, Policy, Pool
+from tradepost.policy import Person, Policy, PolicyProduct, Pool
 from tradepost.rules import Condition, Effect, Group, Rule
 from tradepost.settings import Settings
 from tradepost.thread_index import read_thread_index
@@ -217,6 +217,17 @@ def test_a_rule_overrides_and_is_named() -> None:
     assert verdict.labels.priority_reason == "rule:urgent-subject"
     assert verdict.rule_labels == ("north-america",)
     assert "rule:urgent-subject" in verdict.reasons
+
+
+def test_mail_about_a_category_of_goods_is_given_to_whom_a_rule_names() -> None:
+    when = Group("all", (Condition("product_category", "is", "drilling"),))
+    drills = replace(URGENT, id="drills", when=when, then=(Effect("assign", LINA.email),))
+    policy = replace(
+        POLICY, rules=(drills,), products=(PolicyProduct("D-10", ("drilling", "tools"), ("impact drill",)),)
+    )
+    verdict = decide(seen(subject=b" Impact drills, 500 pieces"), FakeDirectory(policy=policy))
+    assert (verdict.owner, verdict.owner_reason) == (LINA.email, "rule:drills")
+    assert decide(seen(subject=b" Saws"), FakeDirectory(policy=policy)).owner_reason == "distribution"
 
 
 def test_a_reply_of_a_participant_goes_to_the_assignee() -> None:

@@ -2,7 +2,7 @@
 """The company's policy, rules included, comes out of the directory as it went in."""
 
 from tradepost.directory import decode_fact, encode_fact
-from tradepost.policy import Person, Policy, Pool
+from tradepost.policy import Person, Policy, PolicyProduct, Pool
 from tradepost.rules import Condition, Effect, Group, Rule
 
 
@@ -26,5 +26,6 @@ def test_policy_with_nested_rules_survives_the_directory() -> None:
         people=(Person("li@own.example", logins=("li",), languages=("zh", "en")),),
         pools=(Pool("sales", ("sales@own.example",), ("li@own.example",)),),
         rules=(rule,),
+        products=(PolicyProduct("D-10", ("drilling", "tools"), ("impact drill", "冲 击 钻")),),
     )
     assert decode_fact(encode_fact(policy), Policy) == policy
