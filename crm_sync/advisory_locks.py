@@ -17,6 +17,7 @@ _TURNS = _NAMED + 2
 MIGRATION = 1
 DIRECTORY_CHANGES = 2
 RECORDING = 3
+STAFF = 4  # before RECORDING, where both are held
 DUPLICATES = 5
 
 # The server keeps room for max_locks_per_transaction * max_connections locks (6,400 by default), for all programs together.

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from crm_sync.admission import InvalidValue
-from crm_sync.advisory_locks import RECORDING, hold_for_transaction
+from crm_sync.advisory_locks import RECORDING, STAFF, hold_for_transaction
 from crm_sync.company_file import CompanyFile, CompanyFileError, PersonEntry, PoolEntry
 from crm_sync.company_roles import apply_roles
 from crm_sync.customer_file import apply_customers
@@ -45,6 +45,7 @@ def apply_company(session: Session, file: CompanyFile) -> tuple[str, ...]:
 
     What the file does not name stays.  Raises CompanyFileError; the caller rolls back.
     """
+    hold_for_transaction(session.connection(), STAFF)
     hold_for_transaction(session.connection(), RECORDING)  # what makes customers must not make the same ones meanwhile
     dirty = DirtyKeys()
     had_keeper = has_keeper(session)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from crm_sync.admission import InvalidValue, NotAllowed
+from crm_sync.advisory_locks import STAFF, hold_for_transaction
 from crm_sync.models.people import Person
 from crm_sync.people.staff import PersonView, fetch_person, find_person, manages_people
 from crm_sync.rights import Action, Entity, Reach, Viewer, root_viewer
@@ -74,6 +75,7 @@ def is_absence_due(session: Session, now: datetime) -> bool:
 
 def keep_absences(session: Session, now: datetime) -> int:
     """Let planned absences begin and end whose time has come; return how many.  The program does it, for nobody."""
+    hold_for_transaction(session.connection(), STAFF)
     wanted = select(Person).where(_is_due(now)).order_by(Person.id).with_for_update()
     due = session.scalars(wanted.execution_options(populate_existing=True)).all()
     for person in due:
@@ -102,6 +104,7 @@ def check_substitute(people: dict[int, Person], person: Person, substitute: Pers
 
 
 def _find(session: Session, viewer: Viewer, email: str) -> Person:
+    hold_for_transaction(session.connection(), STAFF)  # two could close a circle of substitutes
     fetch_person(session, viewer, email)  # whom he may not see, he is not told of
     person = find_person(session, email)
     if person.id == viewer.person_id or manages_people(viewer) or _gives_away(viewer, person):

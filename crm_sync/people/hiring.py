@@ -14,7 +14,7 @@ from crm_sync.advisory_locks import RECORDING, hold_for_transaction
 from crm_sync.directory_rows import DirtyKeys
 from crm_sync.models.customers import Scope
 from crm_sync.models.people import Person, Role, Team
-from crm_sync.people.keepers import check_keeper_stays, keeps_company, require_keeper
+from crm_sync.people.keepers import begin_staff_change, check_keeper_stays, keeps_company
 from crm_sync.people.person_keys import (
     check_address_free,
     checked_address,
@@ -46,7 +46,7 @@ class PersonWish:
 
 def add_person(session: Session, viewer: Viewer, email: str, wish: PersonWish, now: datetime) -> PersonView:
     """Register somebody; without a role he is a rep.  Raises NotAllowed, InvalidValue, NotFound."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     key = checked_address(email)
     known = session.scalars(select(Person).where(Person.email == key)).one_or_none()
     if known is not None:
@@ -72,7 +72,7 @@ def edit_person(
     With another team go the customers and conversations he owns.  Raises NotAllowed, NotFound, InvalidValue, Outdated,
     LastKeeper.
     """
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     columns = _columns(session, wish)
     if "team_id" in columns:
         # Who records gives new records the team he read before.

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from crm_sync.admission import NotAllowed
+from crm_sync.advisory_locks import STAFF, hold_for_transaction
 from crm_sync.models.people import Person, RoleRight
 from crm_sync.people.staff import manages_people
 from crm_sync.rights import Action, Entity, Reach, Viewer
@@ -34,6 +35,15 @@ def require_keeper(viewer: Viewer) -> None:
         raise NotAllowed(f"{viewer.actor} may not change people, teams and roles; who may edit 'company' may")
 
 
+def begin_staff_change(session: Session, viewer: Viewer) -> None:
+    """Raise NotAllowed unless the viewer may change people, teams and roles; nobody else does until this transaction ends.
+
+    Else two could close a circle of substitutes or teams, or take each other's right away.
+    """
+    require_keeper(viewer)
+    hold_for_transaction(session.connection(), STAFF)
+
+
 def has_keeper(session: Session) -> bool:
     """May anybody who works here change people and roles?"""
     wanted = select(Person.id).where(Person.left_at.is_(None), Person.role.in_(_KEEPING_ROLES)).limit(1)
@@ -50,12 +60,8 @@ def check_keeper_stays(session: Session, *, without_person: int | None = None, w
 
     Where nobody may now, nothing is lost.
     """
-    # Locked: two who take each other's right away at the same time would leave none.
     keepers = session.execute(
-        select(Person.id, Person.role)
-        .where(Person.left_at.is_(None), Person.role.in_(_KEEPING_ROLES))
-        .order_by(Person.id)
-        .with_for_update()
+        select(Person.id, Person.role).where(Person.left_at.is_(None), Person.role.in_(_KEEPING_ROLES))
     ).all()
     if keepers and not any(row.id != without_person and row.role != without_role for row in keepers):
         raise LastKeeper("nobody would be left who may change people and roles; give somebody else such a role first")

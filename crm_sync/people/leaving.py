@@ -16,7 +16,7 @@ from crm_sync.models.followups import Task
 from crm_sync.models.people import Person, PoolMember
 from crm_sync.models.rules import RuleRow
 from crm_sync.models.service import SigninToken, WebSession
-from crm_sync.people.keepers import check_keeper_stays, require_keeper
+from crm_sync.people.keepers import begin_staff_change, check_keeper_stays, require_keeper
 from crm_sync.people.staff import PersonView, fetch_person, find_person
 from crm_sync.rights import Viewer
 from crm_sync.setup_events import note_setup, tell_policy
@@ -54,7 +54,7 @@ def let_leave(
     `leaves_things`: what he has lies with him until somebody hands it over.  Raises NotAllowed, NotFound, StillOwns,
     LastKeeper.
     """
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     person = find_person(session, email)
     check_keeper_stays(session, without_person=person.id)
     belongings = _belongings(session, person)
@@ -93,7 +93,7 @@ def let_leave(
 
 def take_back(session: Session, viewer: Viewer, email: str, now: datetime) -> PersonView:
     """Let somebody who left work here again, with his role and team, in no pool.  Raises NotAllowed, NotFound."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     person = find_person(session, email, has_left=True)
     person.left_at = None
     person.version += 1

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from crm_sync.admission import InvalidValue, NotAllowed, NotFound
 from crm_sync.hideable_fields import fetch_hideable
 from crm_sync.models.people import Person, Role, RoleHiddenField, RoleRight
-from crm_sync.people.keepers import check_keeper_stays, require_keeper
+from crm_sync.people.keepers import begin_staff_change, check_keeper_stays
 from crm_sync.people.staff import sees_people
 from crm_sync.rights import POSSIBLE, Action, Entity, Reach, Viewer, role_hidden_fields, role_rights
 from crm_sync.setup_events import note_setup
@@ -62,7 +62,7 @@ def fetch_role(session: Session, viewer: Viewer, name: str) -> RoleView:
 
 def add_role(session: Session, viewer: Viewer, name: str, like: str, now: datetime) -> RoleView:
     """Add a role that may do and see what another does.  Raises NotAllowed, NotFound, InvalidValue."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     if not _NAME.fullmatch(name):
         raise InvalidValue(f"role {name[:60]!r}: a name is small letters, digits and hyphens, as sales-lead")
     _check_known(session, like)
@@ -86,7 +86,7 @@ def set_right(
     session: Session, viewer: Viewer, name: str, entity: Entity, action: Action, reach: Reach, now: datetime
 ) -> RoleView:
     """Let a role do something that far.  Raises NotAllowed, NotFound, InvalidValue, LastKeeper."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     _check_known(session, name)
     if (entity, action) not in POSSIBLE:
         actions = ", ".join(one for of, one in POSSIBLE if of is entity)
@@ -111,7 +111,7 @@ def set_right(
 
 def hide_field(session: Session, viewer: Viewer, name: str, entity: Entity, field: str, now: datetime) -> RoleView:
     """Keep a field from a role.  Raises NotAllowed, NotFound; also for a field that nothing hides."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     _check_known(session, name)
     known = fetch_hideable(session)[entity]
     if field not in known:
@@ -126,7 +126,7 @@ def hide_field(session: Session, viewer: Viewer, name: str, entity: Entity, fiel
 
 def show_field(session: Session, viewer: Viewer, name: str, entity: Entity, field: str, now: datetime) -> RoleView:
     """Let a role see a field again.  Raises NotAllowed, NotFound."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     _check_known(session, name)
     row = session.get(RoleHiddenField, (name, entity, field if field.isprintable() else ""))
     if row is None:
@@ -139,7 +139,7 @@ def show_field(session: Session, viewer: Viewer, name: str, entity: Entity, fiel
 
 def remove_role(session: Session, viewer: Viewer, name: str, now: datetime) -> None:
     """Take away a role that nobody has, nor had when he left.  Raises NotAllowed, NotFound, InvalidValue."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     _check_known(session, name)
     if name in _KEPT:
         raise InvalidValue(f"role {name}: belongs to the program; its rights can be changed")

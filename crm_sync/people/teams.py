@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from crm_sync.admission import InvalidValue, NotAllowed, NotFound
 from crm_sync.models.customers import Scope, ScopeShare
 from crm_sync.models.people import Person, Team
-from crm_sync.people.keepers import require_keeper
+from crm_sync.people.keepers import begin_staff_change
 from crm_sync.people.staff import sees_people
 from crm_sync.rights import Viewer, teams_below
 from crm_sync.setup_events import note_setup, tell_policy
@@ -52,7 +52,7 @@ def list_teams(session: Session, viewer: Viewer) -> tuple[TeamView, ...]:
 
 def add_team(session: Session, viewer: Viewer, name: str, now: datetime, *, under: str = "") -> TeamView:
     """Add a team, below another or at the top.  Raises NotAllowed, NotFound, InvalidValue."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     checked = _free_name(session, name)
     parent = find_team(session, under) if under else None
     team = Team(name=checked, parent_id=parent.id if parent else None)
@@ -64,7 +64,7 @@ def add_team(session: Session, viewer: Viewer, name: str, now: datetime, *, unde
 
 def rename_team(session: Session, viewer: Viewer, name: str, new_name: str, now: datetime) -> TeamView:
     """Give a team another name.  Raises NotAllowed, NotFound, InvalidValue."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     team = find_team(session, name)
     checked = _free_name(session, new_name, team)
     if checked != team.name:
@@ -76,9 +76,7 @@ def rename_team(session: Session, viewer: Viewer, name: str, new_name: str, now:
 
 def move_team(session: Session, viewer: Viewer, name: str, now: datetime, *, under: str = "") -> TeamView:
     """Put a team below another, or at the top; those below it go with it.  Raises NotAllowed, NotFound, InvalidValue."""
-    require_keeper(viewer)
-    # Two who move at the same time could close a circle: they wait for each other.
-    list(session.scalars(select(Team.id).order_by(Team.id).with_for_update()))
+    begin_staff_change(session, viewer)
     team = find_team(session, name)
     parent = find_team(session, under) if under else None
     parents = dict(session.execute(select(Team.id, Team.parent_id)).all())
@@ -94,7 +92,7 @@ def move_team(session: Session, viewer: Viewer, name: str, now: datetime, *, und
 
 def remove_team(session: Session, viewer: Viewer, name: str, now: datetime) -> None:
     """Take an empty team away: nobody in it, no team below it, no record of it.  Raises NotAllowed, NotFound, InvalidValue."""
-    require_keeper(viewer)
+    begin_staff_change(session, viewer)
     team = find_team(session, name)
     people = session.scalars(select(Person.email).where(Person.team_id == team.id).order_by(Person.email)).all()
     if people:

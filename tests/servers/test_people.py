@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """People come, change, are away and leave; teams form a tree; roles are edited; nobody is locked out; arrival is told."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from crm_sync.models.conversations import Event
 from crm_sync.models.customers import Customer, Scope, ScopeShare
 from crm_sync.models.people import Company, Person, Pool, PoolAddress, PoolMember
 from crm_sync.models.service import DirectoryChange
+from crm_sync.people.absence_clock import AbsenceClock
 from crm_sync.people.absences import end_absence, is_absence_due, keep_absences, plan_absence
 from crm_sync.people.effective_rights import EffectiveRights, fetch_effective_rights
 from crm_sync.people.hiring import PersonWish, add_person, edit_person
@@ -39,6 +41,7 @@ from crm_sync.rights import (
     role_rights,
     root_viewer,
 )
+from crm_sync.timers import database_now
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 ROOT = root_viewer()
@@ -229,6 +232,23 @@ def test_a_planned_absence_begins_and_ends_by_the_clock(session: Session) -> Non
     assert keep_absences(session, last) == 1
     back = fetch_person(session, ROOT, ANN)
     assert (back.is_away, back.away_from, back.away_until, back.substitute) == (False, None, None, BOB)
+
+
+def test_a_worker_lets_absences_begin(office: Database) -> None:
+    with office.writing() as session:
+        now = database_now(session)
+        plan_absence(session, ROOT, EVE, now, since=now + timedelta(milliseconds=1))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not _is_away(office, EVE):
+        AbsenceClock(office).step()
+    assert _is_away(office, EVE)
+    with office.writing() as session:
+        end_absence(session, ROOT, EVE, now)
+
+
+def _is_away(office: Database, email: str) -> bool:
+    with office.reading() as session:
+        return fetch_person(session, ROOT, email).is_away
 
 
 def test_nobody_stands_in_for_himself_nor_in_a_circle(session: Session) -> None:

@@ -11,7 +11,7 @@ from crm_sync.models.people import Person, Role, Team
 from crm_sync.people.absences import end_absence, plan_absence
 from crm_sync.people.effective_rights import fetch_effective_rights
 from crm_sync.people.hiring import PersonWish, add_person, edit_person
-from crm_sync.people.keepers import require_keeper
+from crm_sync.people.keepers import begin_staff_change, require_keeper
 from crm_sync.people.leaving import count_belongings, let_leave, take_back
 from crm_sync.people.roles import (
     add_role,
@@ -59,6 +59,7 @@ CASES: dict[str, Case] = {
     "crm_sync.people.staff.sees_people": _of_people(lambda s, v, w: sees_people(v)),
     "crm_sync.people.staff.manages_people": _of_people(lambda s, v, w: manages_people(v), Action.EDIT),
     "crm_sync.people.keepers.require_keeper": _of_people(lambda s, v, w: require_keeper(v), Action.EDIT),
+    "crm_sync.people.keepers.begin_staff_change": _of_people(lambda s, v, w: begin_staff_change(s, v), Action.EDIT),
     "crm_sync.people.effective_rights.fetch_effective_rights": _of_people(
         lambda s, v, w: fetch_effective_rights(s, v, w.email("bob"), w.now)
     ),
