@@ -26,6 +26,12 @@ CLAIMABLE_KINDS = ("lead", "customer")
 STEP = timedelta(hours=6)
 _PAGE = 5000
 _CUSTOMER = table(Customer)
+_FREE = (
+    select(Customer.id)
+    .where(among_keys(Customer.id))
+    .order_by(Customer.id)
+    .with_for_update(key_share=True, skip_locked=True)
+)
 # Should the days be set anew meanwhile, so is the date.
 _MOVE_ON = (
     update(_CUSTOMER)
@@ -84,7 +90,10 @@ class Dated(Protocol):
 
 
 def move_dates_on(connection: Connection, customers: Iterable[Dated], words: Mapping[int, datetime]) -> None:
-    """Write the dates that mail moved: `words` says when somebody wrote, by customer.  The rows are locked by their key."""
+    """Write the dates that mail moved: `words` says when somebody wrote, by customer.
+
+    It waits for nobody: a customer that another transaction is changing keeps its date until the next word.
+    """
     changed = []
     for customer in sorted(customers, key=lambda one: one.id):
         later = ReclaimRules.moved_on(customer.reclaim_at, customer.reclaim_days, words[customer.id])
@@ -92,7 +101,9 @@ def move_dates_on(connection: Connection, customers: Iterable[Dated], words: Map
             customer.reclaim_at = later
             changed.append({"key": customer.id, "old_days": customer.reclaim_days, "later": later})
     if changed:
-        connection.execute(_MOVE_ON, changed)
+        free = set(connection.scalars(_FREE, {"keys": [row["key"] for row in changed]}))
+        if rows := [row for row in changed if row["key"] in free]:
+            connection.execute(_MOVE_ON, rows)
 
 
 def touch_customers(session: Session, customer_ids: Collection[int], at: datetime) -> None:
