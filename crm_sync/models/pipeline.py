@@ -24,7 +24,10 @@ class Pipeline(Base):
 
 
 class Stage(Base):
-    """A stage.  `kind`: open, won, lost, dormant; `probability` of a deal in percent; a retired one holds no record."""
+    """A stage.  `kind`: open, won, lost, dormant; `probability` of a deal in percent; a retired one holds no record.
+
+    `guide` is what people wrote about the work in it: what it needs, what comes of it, what is usually done.
+    """
 
     __tablename__ = "stage"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -34,6 +37,7 @@ class Stage(Base):
     name_zh: Mapped[str] = mapped_column(String(100), default="")
     kind: Mapped[str] = mapped_column(String(10), default="open")
     probability: Mapped[int] = mapped_column(default=0)
+    guide: Mapped[str] = mapped_column(Text, default="")
     position: Mapped[int] = mapped_column(default=0)
     retired_at: Mapped[datetime | None]
     __table_args__ = (UniqueConstraint("pipeline_id", "key"),)

@@ -113,6 +113,7 @@ def add(
 @click.option("--en", "name_en", help="Another name in English.")
 @click.option("--zh", "name_zh", help="Another name in Chinese.")
 @click.option("--probability", type=click.IntRange(0, 100), help="Of a deal, in percent.")
+@click.option("--guide", help="What the work in it needs, what comes of it, what is usually done.")
 @click.option("--place", type=click.IntRange(1), help="Where it stands, from 1.")
 @_PIPELINE
 @as_person
@@ -124,14 +125,15 @@ def change(
     name_en: str | None,
     name_zh: str | None,
     probability: int | None,
+    guide: str | None,
     place: int | None,
     pipeline: str,
     person: str | None,
     as_json: bool,
 ) -> None:
     """Rename or move the stage KEY."""
-    if all(said is None for said in (name_en, name_zh, probability, place)):
-        raise click.UsageError("say what to change: --en, --zh, --probability, --place")
+    if all(said is None for said in (name_en, name_zh, probability, guide, place)):
+        raise click.UsageError("say what to change: --en, --zh, --probability, --guide, --place")
     with acting(invocation, person, writes=True) as (session, viewer):
         changed = change_stage(
             session,
@@ -142,6 +144,7 @@ def change(
             name_en=name_en,
             name_zh=name_zh,
             probability=probability,
+            guide=guide,
             place=place,
         )
     echo_object(changed, to_json=as_json, as_text=lambda: _line(changed))
@@ -269,7 +272,7 @@ def switch(invocation: Invocation, rule_id: str, state: str, person: str | None)
 
 
 def _line(row: StageView) -> str:
-    return f"{row.key}: {row.name_en} {row.name_zh} ({row.kind}, {row.probability} %)"
+    return f"{row.key}: {row.name_en} {row.name_zh} ({row.kind}, {row.probability} %)\n{row.guide}"
 
 
 def _now() -> datetime:

@@ -21,6 +21,7 @@ KINDS: Final = ("open", "won", "lost", "dormant")
 _KINDS_OF: Final = {"customer": ("open", "won", "dormant"), "opportunity": ("open", "won", "lost")}
 _MOST_STAGES: Final = 50
 _MOST_PIPELINES: Final = 50
+_LONGEST_GUIDE: Final = 4000
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -33,6 +34,7 @@ class StageView:
     name_zh: str
     kind: str
     probability: int
+    guide: str  # what the work in it needs, what comes of it, what is usually done
     is_retired: bool
 
 
@@ -82,7 +84,7 @@ def add_pipeline(session: Session, viewer: Viewer, key: str, name_en: str, name_
     made = Pipeline(key=key, subject="opportunity", position=len(known), **names)
     session.add(made)
     session.flush()
-    copied = ("key", "name_en", "name_zh", "kind", "probability", "position")
+    copied = ("key", "name_en", "name_zh", "kind", "probability", "guide", "position")
     for stage in _stages(session, first.id):
         if stage.retired_at is None:
             session.add(Stage(pipeline_id=made.id, **{name: getattr(stage, name) for name in copied}))
@@ -132,9 +134,10 @@ def change_stage(
     name_en: str | None = None,
     name_zh: str | None = None,
     probability: int | None = None,
+    guide: str | None = None,
     place: int | None = None,
 ) -> StageView:
-    """Rename a stage, move it, give it another probability.  Its kind stays: deals were counted by it.
+    """Rename a stage, move it, give it another probability or guide.  Its kind stays: deals were counted by it.
 
     Raises NotFound, InvalidValue, NotAllowed.
     """
@@ -147,11 +150,13 @@ def change_stage(
     if probability is not None:
         _check(found, row.kind, probability)
         row.probability = probability
+    if guide is not None:
+        row.guide = _checked_guide(guide)
     if place is not None:
         listed = _stages(session, found.id)
         listed.remove(row)
         _place(listed, row, place)
-    said = {**names, "probability": probability, "place": place}
+    said = {**names, "probability": probability, "guide": guide, "place": place}
     details = {name: value for name, value in said.items() if value is not None}
     note_setup(session, viewer, f"stage:{pipeline}/{key}", "stage-changed", now, **details)
     tell_policy(session)
@@ -236,10 +241,19 @@ def _check(pipeline: Pipeline, kind: str, probability: int) -> None:
         raise InvalidValue(f"probability {probability}: is 0 to 100 percent")
 
 
+def _checked_guide(guide: str) -> str:
+    said = guide.strip()
+    if len(said) > _LONGEST_GUIDE or "\0" in said:
+        raise InvalidValue(f"guide: is text of at most {_LONGEST_GUIDE} characters")
+    return said
+
+
 def _check_key(key: str) -> None:
     if not _KEY.fullmatch(key):
         raise InvalidValue(f"key {key[:60]!r}: is 1 to 40 of a-z, 0-9 and -")
 
 
 def _view(row: Stage) -> StageView:
-    return StageView(row.key, row.name_en, row.name_zh, row.kind, row.probability, row.retired_at is not None)
+    return StageView(
+        row.key, row.name_en, row.name_zh, row.kind, row.probability, row.guide, row.retired_at is not None
+    )

@@ -76,8 +76,11 @@ def test_stages_are_added_renamed_ordered_and_retired_with_what_stands_in_them(s
     root = root_viewer()
     add_stage(session, root, "customer", "visit", "Visit", "拜访", START, probability=40, place=2)
     assert keys(session)[:3] == ["first-contact", "visit", "quoting"]
-    changed = change_stage(session, root, "customer", "visit", START, name_zh="上门拜访", place=4)
+    changed = change_stage(
+        session, root, "customer", "visit", START, name_zh="上门拜访", guide="Show samples.", place=4
+    )
     assert (changed.name_en, changed.name_zh, changed.probability) == ("Visit", "上门拜访", 40)
+    assert changed.guide == "Show samples."
     assert keys(session)[3] == "visit"
     move_customer(session, root, acme(session).public_id, "visit", START)
     assert retire_stage(session, root, "customer", "visit", "quoting", START + timedelta(days=1)) == 1

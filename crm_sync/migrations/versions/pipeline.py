@@ -55,6 +55,7 @@ _TABLES: dict[str, Sequence[_Column]] = {
         ("name_zh", sa.String(100), False, ""),
         ("kind", sa.String(10), False, ""),
         ("probability", _BIG, False, ""),
+        ("guide", sa.Text(), False, ""),
         ("position", _BIG, False, ""),
         ("retired_at", _TIME, True, ""),
     ),
@@ -248,7 +249,7 @@ def _fill() -> None:
         for place, (one, en, zh, kind, probability) in enumerate(its_stages):
             number = stage_ids[key, one] = next(numbers)
             row = {"id": number, "pipeline_id": position + 1, "key": one, "name_en": en, "name_zh": zh, "kind": kind}
-            stages.append({**row, "probability": probability, "position": place})
+            stages.append({**row, "probability": probability, "guide": "", "position": place})
     rules = [
         {"id": key, "position": place, "name": name, "enabled": True, "condition": when, "stage_id": stage_ids[of, to]}
         for place, (key, name, when, of, to) in enumerate(STAGE_RULES)
