@@ -144,11 +144,11 @@ def _set_keys(session: Session, person: Person, wish: PersonWish) -> dict[str, l
     changed = {}
     if wish.logins is not None:
         logins = checked_logins(wish.logins)
-        if set_logins(session, person, logins):
+        if set_logins(session, person, logins) != sorted(logins):
             changed["logins"] = logins
     if wish.addresses is not None:
         addresses = [address for address in checked_addresses(wish.addresses) if address != person.email]
-        if set_addresses(session, person, addresses):
+        if set_addresses(session, person, addresses) != sorted(addresses):
             changed["addresses"] = addresses
     session.flush()
     return changed

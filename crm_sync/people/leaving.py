@@ -17,6 +17,7 @@ from crm_sync.models.people import Person, PoolMember
 from crm_sync.models.rules import RuleRow
 from crm_sync.models.service import SigninToken, WebSession
 from crm_sync.people.keepers import begin_staff_change, check_keeper_stays, require_keeper
+from crm_sync.people.person_keys import check_address_free, set_addresses, set_logins
 from crm_sync.people.staff import PersonView, fetch_person, find_person
 from crm_sync.rights import Viewer
 from crm_sync.setup_events import note_setup, tell_policy
@@ -51,7 +52,7 @@ def let_leave(
 ) -> PersonView:
     """Let somebody be no longer with the company: he signs in no more, stands in for nobody and is in no pool.
 
-    `leaves_things`: what he has lies with him until somebody hands it over.  Raises NotAllowed, NotFound, StillOwns,
+    His logins and further addresses are free for others.  `leaves_things`: what he has lies with him until somebody hands it over.  Raises NotAllowed, NotFound, StillOwns,
     LastKeeper.
     """
     begin_staff_change(session, viewer)
@@ -73,6 +74,7 @@ def let_leave(
         .where(WebSession.person_id == person.id, WebSession.revoked_at.is_(None))
         .values(revoked_at=now)
     )
+    keys = {"logins": set_logins(session, person, ()), "addresses": set_addresses(session, person, ())}
     person.left_at = now
     person.is_away, person.away_from, person.away_until, person.substitute_id = False, None, None, None
     person.version += 1
@@ -86,15 +88,20 @@ def let_leave(
         left_behind=str(belongings),
         pools=pools,
         stood_in_for=stood_in_for,
+        **keys,
     )
     tell_policy(session)
     return fetch_person(session, viewer, person.email)
 
 
 def take_back(session: Session, viewer: Viewer, email: str, now: datetime) -> PersonView:
-    """Let somebody who left work here again, with his role and team, in no pool.  Raises NotAllowed, NotFound."""
+    """Let somebody who left work here again, with his role and team, without logins, in no pool.
+
+    Raises NotAllowed, NotFound; InvalidValue when his address is somebody else's by now.
+    """
     begin_staff_change(session, viewer)
     person = find_person(session, email, has_left=True)
+    check_address_free(session, person.email, person)
     person.left_at = None
     person.version += 1
     session.flush()

@@ -58,18 +58,21 @@ def checked_addresses(said: Iterable[str]) -> list[str]:
 
 
 def check_address_free(session: Session, email: str, person: Person | None = None) -> None:
-    """Raise InvalidValue when an address leads to somebody else, or to a pool."""
+    """Raise InvalidValue when an address leads to a pool, or to somebody else who works here.
+
+    What was the address of somebody who left may be his successor's.
+    """
     if session.scalars(select(PoolAddress.pool_id).where(PoolAddress.address_key == email)).one_or_none() is not None:
         raise InvalidValue(f"address {email}: is a pool's; people of a pool are named in the company file")
     mine = 0 if person is None else person.id
-    of_person = select(Person.id).where(Person.email == email, Person.id != mine)
+    of_person = select(Person.id).where(Person.email == email, Person.id != mine, Person.left_at.is_(None))
     beside = select(PersonAddress.person_id).where(PersonAddress.address_key == email, PersonAddress.person_id != mine)
     if session.scalars(of_person.union(beside)).first() is not None:
         raise InvalidValue(f"address {email}: belongs to somebody else")
 
 
-def set_logins(session: Session, person: Person, logins: Sequence[str]) -> bool:
-    """Make these a person's logins; return whether that changed any.  Raises InvalidValue: one is somebody else's."""
+def set_logins(session: Session, person: Person, logins: Sequence[str]) -> list[str]:
+    """Make these a person's logins; return those he had.  Raises InvalidValue: one is somebody else's."""
     taken = session.scalars(
         select(PersonLogin.login)
         .where(PersonLogin.login.in_(logins), PersonLogin.person_id.is_distinct_from(person.id))
@@ -80,11 +83,11 @@ def set_logins(session: Session, person: Person, logins: Sequence[str]) -> bool:
     found = set(session.scalars(select(PersonLogin.login).where(PersonLogin.person_id == person.id)))
     session.execute(delete(PersonLogin).where(PersonLogin.person_id == person.id, PersonLogin.login.not_in(logins)))
     session.add_all(PersonLogin(login=login, person_id=person.id) for login in logins if login not in found)
-    return found != set(logins)
+    return sorted(found)
 
 
-def set_addresses(session: Session, person: Person, addresses: Sequence[str]) -> bool:
-    """Make these what a person writes from beside his own; return whether that changed any.  Raises InvalidValue."""
+def set_addresses(session: Session, person: Person, addresses: Sequence[str]) -> list[str]:
+    """Make these what a person writes from beside his own; return those he had.  Raises InvalidValue."""
     for address in addresses:
         check_address_free(session, address, person)
     found = set(session.scalars(select(PersonAddress.address_key).where(PersonAddress.person_id == person.id)))
@@ -92,7 +95,7 @@ def set_addresses(session: Session, person: Person, addresses: Sequence[str]) ->
         delete(PersonAddress).where(PersonAddress.person_id == person.id, PersonAddress.address_key.not_in(addresses))
     )
     session.add_all(PersonAddress(address_key=key, person_id=person.id) for key in addresses if key not in found)
-    return found != set(addresses)
+    return sorted(found)
 
 
 def _checked(said: Iterable[str], form: re.Pattern[str], fold: Callable[[str], str], why: str) -> list[str]:

@@ -297,7 +297,12 @@ def test_who_leaves_hands_over_first(session: Session) -> None:
     assert ANN not in [one.email for one in list_people(session, ROOT)]
     refused(NotFound, "has left", edit_person, session, ROOT, ANN, PersonWish(name="x"), NOW)
     refused(InvalidValue, "takes him back", add_person, session, ROOT, ANN, PersonWish(), NOW)
-    assert take_back(session, ROOT, ANN, NOW).left_at is None
+    heir = edit_person(session, ROOT, BOB, PersonWish(logins=["ann"], addresses=[ANN]), NOW)
+    assert (heir.logins, heir.addresses) == (("ann",), (ANN,))
+    refused(InvalidValue, "belongs to somebody else", take_back, session, ROOT, ANN, NOW)
+    edit_person(session, ROOT, BOB, PersonWish(addresses=[]), NOW)
+    back = take_back(session, ROOT, ANN, NOW)
+    assert (back.left_at, back.team, back.logins) == (None, "north", ())
     refused(NotFound, "works here", take_back, session, ROOT, ANN, NOW)
 
 
