@@ -169,12 +169,15 @@ class Office:
 
 
 def _batches(mails: Iterable[Mail]) -> Iterator[list[Entry]]:
+    """Yield mails in batches.  Hours lie between a mail and its answer: its milter knows what was recorded before."""
     batch: list[Entry] = []
+    first = 0
     for mail in mails:
-        batch.append(entry_of(mail))
-        if len(batch) == BATCH:
+        is_known_late = mail.number % _DECIDED == 0 and any(link.number >= first for link in mail.links)
+        if batch and (len(batch) == BATCH or is_known_late):
             yield batch
-            batch = []
+            batch, first = [], mail.number
+        batch.append(entry_of(mail))
     if batch:
         yield batch
 
