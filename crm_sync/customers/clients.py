@@ -13,7 +13,7 @@ from crm_sync.customers.party_lookups import Parties, fetch_named
 from crm_sync.customers.party_states import CustomerState
 from crm_sync.customers.sides import Side
 from crm_sync.letters import Letter
-from tradepost.addresses import company_domain
+from tradepost.addresses import company_domain, is_provider_like
 from tradepost.verdict import Direction
 
 WRITES_FOR_OTHERS = ("agent", "forwarder")
@@ -57,14 +57,17 @@ def find_clients(found: Parties, letter: Letter, side: Side, match: Match) -> Cl
         if customer is not None and customer is not match.customer and customer.kind in BUYERS:
             clients.setdefault(customer.id, (customer, reason))
 
-    for address, domain in side.others:
+    for address, _ in side.others:
         contact = found.contacts.get(address)
-        add(contact.customer_id if contact else found.domains.get(domain), "customer-in-copy")
+        add(contact.customer_id if contact else None, "customer-in-copy")
     keys = {key for key in mentioned_keys(_text(letter, side)) if key in found.named}
     for key in sorted(longest_only(keys), key=len, reverse=True):
         known = [one for one in found.named[key] if one in found.customers and found.customers[one].kind in BUYERS]
         if len(known) == 1:
             add(known[0], "customer-named")
+    for _, domain in side.others:
+        # Whom a provider gave the address may be anybody's.
+        add(None if is_provider_like(domain) else found.domains.get(domain), "customer-in-copy")
     for domain in sorted(_domains(letter)):
         add(found.domains.get(domain), "customer-domain-named")
     return tuple(clients.values())
