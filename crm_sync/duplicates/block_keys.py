@@ -14,7 +14,7 @@ from functools import lru_cache
 import idna
 
 from crm_sync.duplicates.name_keys import LONGEST_KEY, every_spelling, fold, person_key
-from crm_sync.duplicates.name_words import EMPTY_NAMES, TRADE_WORDS
+from crm_sync.duplicates.name_words import EMPTY_NAMES, LINKING_WORDS, TRADE_WORDS
 from tradepost.addresses import is_free_mail, registrable_domain
 
 Key = tuple[str, str]  # (kind, key)
@@ -134,6 +134,19 @@ def label_core(label: str) -> str:
         if core.endswith(word) and len(core) - len(word) >= _SHORTEST_GLUED_NAME:
             return core[: -len(word)]
     return core
+
+
+def trades(facts: CustomerFacts) -> frozenset[str]:
+    """Return the trade words of a customer's name, and of its domains where the name is none."""
+    is_domain = "." in facts.name and " " not in facts.name
+    texts = [domain_label(domain) for domain in facts.domains] if is_domain else [fold(facts.name)]
+    found = set[str]()
+    for text in texts:
+        words = text.split()
+        core = label_core(text) if is_domain else ""
+        glued = "".join(words).removeprefix(core) if core else ""
+        found.update(word for word in (*words, glued) if word in TRADE_WORDS)
+    return frozenset(found - LINKING_WORDS)
 
 
 def host_of(website: str) -> str:

@@ -20,7 +20,7 @@ LEGAL_ENDINGS = frozenset(
         "jsc", "cjsc", "ojsc", "co jsc", "joint stock company", "jv", "tnhh", "cong ty tnhh", "co ltd", "company limited",
         "kabushiki kaisha", "kabushiki gaisha", "kk", "yk", "gk", "godo kaisha", "co ltd hk", "hk ltd", "hong kong ltd",
         "gmbh and co kg", "gmbh co kg", "mbh", "ug", "ug haftungsbeschrankt", "ek", "gbr", "ohg", "kgaa", "se", "holding", "holdings",
-        "incorporation", "llp", "lc", "pc", "corporation limited", "spa", "srls", "sas", "sasu", "snc", "cvba", "bvba", "srl bv",
+        "incorporation", "llp", "lc", "pc", "corporation limited", "spa", "srls", "slu", "slp", "sociedad limitada", "sas", "sasu", "snc", "cvba", "bvba", "srl bv",
         "ооо", "оао", "зао", "пао", "ао", "ип", "тоо", "тов", "тдв", "прат", "пат", "чп", "чтуп", "оод", "еоод", "ад", "еад", "доо", "ад београд",
         "αε", "επε", "οε", "εε", "ικε", "μικε", "αβεε", "μονοπροσωπη",
         "شمم", "ذمم", "شركه ذات مسووليه محدوده", "المحدوده", "שמ", "בעמ", "주", "株", "有",
@@ -31,7 +31,7 @@ LEGAL_ENDINGS = frozenset(
 LEGAL_BEGINNINGS = frozenset(
     {
         "pt", "cv", "ud", "cong ty tnhh", "cong ty co phan", "cong ty", "ooo", "oao", "zao", "pao", "ao", "too", "ip", "tov",
-        "ооо", "оао", "зао", "пао", "ао", "ип", "тоо", "тов", "прат", "чп", "оод", "the", "m s", "messrs", "msrs", "firma", "fa",
+        "ооо", "оао", "зао", "пао", "ао", "ип", "тоо", "тов", "прат", "чп", "оод", "the", "ms", "m s", "messrs", "msrs", "firma", "fa",
         "шп", "شركه", "مؤسسه", "موسسه", "sociedad", "societe", "ste", "sarl", "eurl", "etablissements", "ets", "kabushiki kaisha", "주", "株", "有",
     }
 )  # fmt: skip
@@ -60,10 +60,20 @@ TRADE_WORDS = frozenset(
         "maquinaria", "equipment", "equipments", "manufacturing", "manufacturer", "manufacturers", "factory", "mfg", "products", "product", "hardware",
         "plastic", "plastics", "textile", "textiles", "garment", "garments", "apparel", "clothing", "furniture", "lighting", "toys",
         "packaging", "printing", "chemical", "chemicals", "material", "materials", "supply", "supplies", "supplier", "suppliers", "logistics",
-        "shipping", "freight", "services", "service", "development", "investment", "general", "comercio", "comercial", "importadora",
+        "shipping", "freight", "services", "service", "development", "investment", "general", "wholesale", "wholesaler", "wholesalers", "retail", "store", "stores", "shop", "online", "brands", "tools",
+        "distribution", "distributor", "distributors", "suministros", "centre", "center", "comercio", "comercial", "importadora",
         "importaciones", "exportadora", "exportaciones", "distribuidora", "handel", "handels", "handelsgesellschaft", "vertrieb", "ticaret", "dis", "sanayi", "san",
         "tic", "ve", "and", "of", "the", "for", "y", "e", "und", "et", "de", "del", "do", "da", "van", "i", "и", "торговый", "дом", "торговля", "импорт",
         "экспорт", "группа", "компания", "завод", "фабрика", "للتجاره", "التجاره", "العامه", "للاستيراد", "والتصدير",
+    }
+)  # fmt: skip
+
+# Trade words that say nothing of the trade: two names that differ by them alone are not of two trades.
+LINKING_WORDS = frozenset(
+    {
+        "and", "of", "the", "for", "y", "e", "und", "et", "de", "del", "do", "da", "van", "i", "и", "ve", "group", "groupe", "gruppe",
+        "grupo", "gruppo", "international", "intl", "global", "worldwide", "enterprise", "enterprises", "business", "general",
+        "company", "компания", "группа",
     }
 )  # fmt: skip
 

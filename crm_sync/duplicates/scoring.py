@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from rapidfuzz.distance import JaroWinkler
 
-from crm_sync.duplicates.block_keys import ContactFacts, CustomerFacts, Key
+from crm_sync.duplicates.block_keys import ContactFacts, CustomerFacts, Key, trades
 from crm_sync.duplicates.name_keys import company_keys
 
 LIKELY = 50  # pairs below are not shown
@@ -35,11 +35,15 @@ _SAME_CUSTOMER = 0.45
 
 def score_customers(one: CustomerFacts, other: CustomerFacts, shared: Collection[Key]) -> tuple[int, list[str]]:
     """Return (0 to 100, reasons) for two customers with these keys in common."""
-    found = [_CUSTOMER[kind] for kind in _kinds(shared) if kind in _CUSTOMER]
+    kinds = _kinds(shared)
+    found = [_CUSTOMER[kind] for kind in kinds if kind in _CUSTOMER]
+    if {"phone", "person"} <= kinds:
+        # One person with one number at two companies went from one to the other.
+        found = [said for said in found if said != _CUSTOMER["phone"]]
     found += _like_names(one, other, shared)
     score = _combined(worth for _, worth in found)
     is_elsewhere = one.country is not None and other.country is not None and one.country != other.country
-    if is_elsewhere and not {"mailbox", "phone"} & _kinds(shared):
+    if is_elsewhere and not {"mailbox", "phone"} & kinds:
         score *= _OTHER_COUNTRY
     return round(100 * score), sorted(name for name, _ in found)
 
@@ -64,9 +68,12 @@ def _like_names(one: CustomerFacts, other: CustomerFacts, shared: Collection[Key
     if "name" in kinds:
         return [("same-name-other-script", 0.7) if in_two_scripts else ("same-name", 0.75)]
     if cores:
-        is_short = len(max(cores, key=len)) < _SHORT_CORE
+        trades_of_one, trades_of_other = trades(one), trades(other)
+        # Blue Lighting and Blue Supply are two; what Chinese trades are called elsewhere is not known.
+        differ = trades_of_one and trades_of_other and not trades_of_one & trades_of_other and not in_two_scripts
+        is_weak = differ or len(max(cores, key=len)) < _SHORT_CORE
         name = "same-name-other-script" if in_two_scripts else "same-name-but-trade-words"
-        return [(name, 0.35 if is_short else 0.55)]
+        return [(name, 0.35 if is_weak else 0.55)]
     if "sound" in kinds and JaroWinkler.similarity(first.core, second.core) >= _SIMILAR_NAMES:
         return [("similar-name", 0.5)]
     if "brand" in kinds:

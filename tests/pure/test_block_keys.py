@@ -36,7 +36,7 @@ def score(one: CustomerFacts, other: CustomerFacts) -> tuple[int, list[str]]:
     ("other", "reasons"),
     [
         ({"name": "ACME TRADING LIMITED"}, ["same-name"]),
-        ({"name": "Acme Import Export"}, ["same-name-but-trade-words"]),
+        ({"name": "Acme International"}, ["same-name-but-trade-words"]),
         ({"name": "Acme of Hong Kong", "domains": ("acme.de",)}, ["same-domain-label"]),
         ({"name": "Lee", "domains": ("acme-group.com",)}, ["same-name-but-trade-words"]),
         ({"name": "Lee", "phones": ("020 7946 0000",)}, ["same-phone"]),
@@ -54,6 +54,10 @@ def test_likely_one(other: dict[str, Any], reasons: list[str]) -> None:
     [
         {"name": "Nordvik", "people": ("Smith, John",)},  # who changes the company takes no company along
         {"name": "Trading Ltd"},
+        {"name": "Acme Lighting"},
+        {"name": "acme-lighting.test", "domains": ("acme-lighting.test",)},
+        {"name": "acmelighting.test", "domains": ("acmelighting.test",)},
+        {"name": "Nordvik", "people": ("Smith, John",), "phones": ("+44 20 7946 0000",)},
         {"name": "Apex Trading Ltd"},
         {"name": "buyer@gmail.com", "domains": ("gmail.com",)},
     ],

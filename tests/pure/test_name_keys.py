@@ -27,6 +27,8 @@ from crm_sync.duplicates.name_keys import (
         ("Müller & Söhne GmbH & Co. KG", "MÜLLER UND SÖHNE", "core"),
         ("Comercial López S.A. de C.V.", "Comercial Lopez", "plain"),
         ("Nordvik A/S", "NORDVIK", "plain"),
+        ("M/s Rawen Overseas", "RAWEN OVERSEAS", "plain"),
+        ("Lavia Comercial SLU", "Lavia Comercial", "plain"),
         ("Jasna Gora sp. z o.o.", "Jasna Góra", "plain"),
         ("Yıldız Dış Tic. Ltd. Şti.", "YILDIZ", "plain"),
         ("PT. Maju Sentosa", "Maju Sentosa Tbk", "plain"),
