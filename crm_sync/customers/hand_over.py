@@ -6,6 +6,7 @@ touched.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -155,7 +156,9 @@ def run_hand_over(session: Session, viewer: Viewer, wish: Wish, cause_id: str, n
 
 def _work_out(session: Session, viewer: Viewer, wish: Wish, now: datetime, *, locks: bool) -> _Deal:
     _check(viewer, wish, now)
-    giver, takers = _people(session, wish)
+    giver, takers = _taker(_people(session, [wish.giver])[0]), fetch_takers(session, wish.takers)
+    if any(one.id == giver.id for one in takers):
+        raise HandOverError(f"{giver.email}: is named twice")
     if wish.is_partial:
         countries = tuple(country.upper() for country in wish.countries)
         things = fetch_some(session, viewer, giver.id, wish.customers, countries)
@@ -183,8 +186,6 @@ def _check(viewer: Viewer, wish: Wish, now: datetime) -> None:
         raise HandOverError(f"{viewer.actor} may not give customers to others; a role with the right to assign may")
     if wish.by not in WAYS:
         raise HandOverError(f"by {wish.by[:40]!r}: there are {', '.join(WAYS)}")
-    if not 1 <= len(wish.takers) <= _MOST_TAKERS:
-        raise HandOverError(f"name 1 to {_MOST_TAKERS} people who take over")
     if len(wish.customers) > _MOST_NAMED:
         raise HandOverError(f"name at most {_MOST_NAMED:,} customers, or none for all")
     if any(not one.isalnum() for one in wish.customers):
@@ -195,22 +196,31 @@ def _check(viewer: Viewer, wish: Wish, now: datetime) -> None:
         raise HandOverError(f"note: at most {LONGEST_NOTE:,} characters of text")
 
 
-def _people(session: Session, wish: Wish) -> tuple[Taker, list[Taker]]:
-    wanted = {said: address_key(said) if said.isprintable() else "" for said in (wish.giver, *wish.takers)}
+def fetch_takers(session: Session, addresses: Sequence[str]) -> list[Taker]:
+    """Return the people of these addresses, who can take something over.  Raises HandOverError."""
+    if not 1 <= len(addresses) <= _MOST_TAKERS:
+        raise HandOverError(f"name 1 to {_MOST_TAKERS} people who take over")
+    takers: list[Taker] = []
+    for person in _people(session, addresses):
+        if any(one.id == person.id for one in takers):
+            raise HandOverError(f"{person.email}: is named twice")
+        if person.left_at is not None:
+            raise HandOverError(f"{person.email}: is no longer with the company and can't take over")
+        takers.append(_taker(person))
+    return takers
+
+
+def _people(session: Session, addresses: Sequence[str]) -> list[Person]:
+    wanted = {said: address_key(said) if said.isprintable() else "" for said in addresses}
     rows = {row.email: row for row in session.scalars(select(Person).where(Person.email.in_(wanted.values())))}
     for said, email in wanted.items():
         if email not in rows:
             raise HandOverError(f"{said[:100]!r}: is no registered person; 'tradepost person list' names them")
-    giver, *takers = (
-        Taker(row.id, row.email, row.team_id, frozenset(row.countries), frozenset(row.languages))
-        for row in (rows[wanted[said]] for said in (wish.giver, *wish.takers))
-    )
-    for one in takers:
-        if one.id == giver.id or takers.count(one) > 1:
-            raise HandOverError(f"{one.email}: is named twice")
-        if rows[one.email].left_at is not None:
-            raise HandOverError(f"{one.email}: is no longer with the company and can't take over")
-    return giver, takers
+    return [rows[wanted[said]] for said in addresses]
+
+
+def _taker(person: Person) -> Taker:
+    return Taker(person.id, person.email, person.team_id, frozenset(person.countries), frozenset(person.languages))
 
 
 def _share_out(session: Session, wish: Wish, takers: list[Taker], things: Belongings) -> Distribution:

@@ -8,7 +8,9 @@ import click
 from ulid import ULID
 
 from crm_sync.command_output import acting, as_json, as_person, echo_object, echo_rows, printable
+from crm_sync.customers.allotting import MOST, allot_customers
 from crm_sync.customers.claims import Handed, claim_customer, give_customer, release_customer
+from crm_sync.customers.distribution import WAYS
 from crm_sync.customers.owners import fetch_owners
 from crm_sync.customers.pool_customers import fetch_falling_customers, fetch_pool_customers
 from crm_sync.customers.public_pools import (
@@ -87,6 +89,33 @@ def give(invocation: Invocation, customer_id: str, to: str, note: str, person: s
     with acting(invocation, person, writes=True) as (session, viewer):
         handed = give_customer(session, viewer, customer_id, to, str(ULID()), datetime.now(UTC), note)
     _echo(handed, as_json)
+
+
+@click.command()
+@click.option("--pool", required=True, help="What lies there.")
+@click.option("--to", "takers", required=True, multiple=True, metavar="ADDRESS", help="Who gets some; may be repeated.")
+@click.option("--by", type=click.Choice(WAYS), default=WAYS[0], show_default=True, help="How several share.")
+@click.option("--most", type=click.IntRange(1, MOST), default=100, show_default=True, help="So many, the newest.")
+@_note
+@as_person
+@as_json
+@click.pass_obj
+def allot(
+    invocation: Invocation,
+    pool: str,
+    takers: tuple[str, ...],
+    by: str,
+    most: int,
+    note: str,
+    person: str | None,
+    as_json: bool,
+) -> None:
+    """Give what lies in a pool to several people, newest first."""
+    with acting(invocation, person, writes=True) as (session, viewer):
+        now = datetime.now(UTC)
+        found = allot_customers(session, viewer, pool, takers, str(ULID()), now, by=by, most=most, note=note)
+    columns = (("to", lambda one: one.taker), ("customers", lambda one: one.customers))
+    echo_rows(found, columns, to_json=as_json, none="nothing")
 
 
 def _echo(handed: Handed, to_json: bool) -> None:
@@ -232,7 +261,9 @@ def pool_settings(
     if pool is None and (wanted or is_new):
         raise click.UsageError("name the pool that shall be so")
     if members and not is_new:
-        raise click.UsageError("--member goes with --new; later 'tradepost directory apply' of a company file sets them")
+        raise click.UsageError(
+            "--member goes with --new; later 'tradepost directory apply' of a company file sets them"
+        )
     with acting(invocation, person, writes=bool(wanted or is_new)) as (session, viewer):
         now, cause = datetime.now(UTC), str(ULID())
         if is_new and pool is not None:
@@ -295,4 +326,4 @@ def release_reasons(
     echo_rows(found, columns, to_json=as_json, none="there are none")
 
 
-COMMANDS = (claim, release, give, pool_, owners, reclaim_dates, pool_settings, release_reasons)
+COMMANDS = (claim, release, give, allot, pool_, owners, reclaim_dates, pool_settings, release_reasons)

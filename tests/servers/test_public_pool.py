@@ -19,7 +19,9 @@ from ulid import ULID
 
 from crm_sync.company import apply_company
 from crm_sync.company_file import parse_company
+from crm_sync.customers.allotting import allot_customers
 from crm_sync.customers.claims import ClaimError, Handed, claim_customer, give_customer, release_customer
+from crm_sync.customers.hand_over import HandOverError
 from crm_sync.customers.pool_customers import PageError, fetch_falling_customers, fetch_pool_customers, reclaim_words
 from crm_sync.customers.public_pools import (
     PublicPoolError,
@@ -209,6 +211,30 @@ def test_a_gift_needs_the_right_to_assign(room: MailRoom) -> None:
     assert state(room, plot)["work"] == [BOB, BOB]
     with pytest.raises(ClaimError, match=f"is {BOB}'s already"):
         give(room, EVE, plot, BOB)
+
+
+def test_a_pool_is_given_out_to_several_newest_first(room: MailRoom) -> None:
+    with room.database.writing() as session:
+        session.execute(update(Person).where(Person.email == BOB).values(countries=["DE"]))
+        for number in range(6):
+            at, country = START + timedelta(hours=number), ("DE", "MX")[number % 2]
+            plant(session, f"firm{number}", None, "sales", at=at, country=country, conversations=((None, "open"),))
+        plant(session, "press", None, "sales", kind="supplier", at=START + timedelta(hours=9))
+        admin, rep = viewer(session, EVE), viewer(session, ANN)
+        with pytest.raises(ClaimError, match=f"nothing lies there that {ANN} may give away"):
+            allot_customers(session, rep, "sales", (BOB,), str(ULID()), START)
+        with pytest.raises(HandOverError, match=f"{BOB}: is named twice"):
+            allot_customers(session, admin, "sales", (BOB, BOB), str(ULID()), START)
+        for wrong in ({"by": "colour"}, {"most": 0}, {"note": "x" * 2001}):
+            with pytest.raises(ClaimError):
+                allot_customers(session, admin, "sales", (BOB,), str(ULID()), START, **wrong)
+        given = allot_customers(session, admin, "sales", (BOB, ANN), str(ULID()), START, by="country", most=4)
+        assert [(one.taker, one.customers) for one in given] == [(BOB, 2), (ANN, 2)]
+        assert seen_customers(session, BOB) == {"firm2", "firm4", "firm0", "firm1", "press"}, (
+            "the oldest lie there still"
+        )
+        loads = dict(session.execute(select(Person.email, Person.open_conversations)).all())
+        assert (loads[ANN], loads[BOB]) == (2, 2)
 
 
 def test_to_strangers_nothing_is_told_from_what_is_not_there(room: MailRoom) -> None:

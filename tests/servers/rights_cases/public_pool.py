@@ -8,6 +8,7 @@ from rights_world import Planted, World
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from crm_sync.customers.allotting import allot_customers
 from crm_sync.customers.belongings import fetch_everything, fetch_some
 from crm_sync.customers.claims import claim_customer, give_customer, release_customer
 from crm_sync.customers.hand_back import fetch_hand_overs, undo_hand_over
@@ -29,7 +30,7 @@ from crm_sync.models.operations import Operation
 from crm_sync.models.public_pool import CustomerTenure, PublicPool
 from crm_sync.rights import Action, Entity, Viewer
 
-_MAY_UNDO = ("eve", "olga", "mia", "iris")  # who may give everybody's customers to others
+_MAY_ASSIGN_ALL = ("eve", "olga", "mia", "iris")  # who may give everybody's customers to others
 
 
 def plant(session: Session, world: World) -> None:
@@ -104,6 +105,13 @@ CASES: dict[str, Case] = {
     "crm_sync.customers.claims.give_customer": changes(
         lambda s, v, w, r: give_customer(s, v, r.public_id, w.email("vic"), str(ULID()), w.now), action=Action.ASSIGN
     ),
+    "crm_sync.customers.allotting.allot_customers": changes(
+        lambda s, v, w, r: allot_customers(s, v, "sales pool", (w.email("vic"),), str(ULID()), w.now),
+        action=Action.ASSIGN,
+        is_of_record=False,
+        is_plain=True,
+        allowed=lambda world, name, record: name in _MAY_ASSIGN_ALL,
+    ),
     "crm_sync.customers.pool_customers.fetch_pool_customers": lists(lambda s, v, w: fetch_pool_customers(s, v)),
     "crm_sync.customers.pool_customers.fetch_falling_customers": lists(
         lambda s, v, w: fetch_falling_customers(s, v, w.now)
@@ -126,7 +134,7 @@ CASES: dict[str, Case] = {
     "crm_sync.customers.hand_back.undo_hand_over": changes(
         lambda s, v, w, r: undo_hand_over(s, v, str(r.more["hand-over"]), str(ULID()), w.now),
         action=Action.ASSIGN,
-        allowed=lambda world, name, record: name in _MAY_UNDO,
+        allowed=lambda world, name, record: name in _MAY_ASSIGN_ALL,
     ),
     "crm_sync.customers.public_pools.fetch_public_pools": lists(
         lambda s, v, w: fetch_public_pools(s, v), is_plain=True
