@@ -2,6 +2,7 @@
 """Hand-over of a person: a look beforehand, everything at once, a way back that takes exactly what is still there."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from customer_plots import person_id, plant, seen_customers, talk, viewer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mailroom import ANN, BOB, EVE, START, MailRoom
-from record_servers import RecordServer
+from mailroom import ANN, BOB, EVE, START, Mail, MailRoom
+from record_servers import PostgreSQLServer, RecordServer
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -34,6 +35,7 @@ from crm_sync.models.service import DirectoryChange
 from crm_sync.models.timers import TimerRow
 from crm_sync.rights import root_viewer
 from tradepost.directory import id_digest
+from tradepost.settings import WorkerSettings
 from tradepost.unknown import UNKNOWN
 
 # What a hand-over may change, and a way back must restore.  Histories grow, and versions count.
@@ -187,6 +189,31 @@ def test_many_are_told_as_few_are(room: MailRoom, monkeypatch: pytest.MonkeyPatc
         newest = {key: value for key, value in told if key.startswith("t:")}
         assert all(newest[key] == few[key] for key in newest)
         assert len(newest) == 6, "all but the one that Bob works on"
+
+
+def test_mail_that_is_recorded_meanwhile_goes_to_the_successor(tmp_path: Path, postgresql: PostgreSQLServer) -> None:
+    with closing(MailRoom(tmp_path, postgresql, settings=WorkerSettings(batch_mails=5, batch_ms=60_000))) as room:
+        with room.database.writing() as session:
+            plant(session, "acme", ANN)
+        for number in range(60):
+            room.post(
+                Mail(message_id=f"<m{number}@acme.example>", subject=f"Request {number}", text=f"{number} pieces")
+            )
+        with ThreadPoolExecutor(1) as threads:
+            recorded = threads.submit(room.worker.drain)
+            while True:
+                with room.database.reading() as session:
+                    if session.scalars(select(Conversation.id)).first() is not None:
+                        break
+            done = hand_over(room, BOB)
+            recorded.result(60)
+        with room.database.reading() as session:
+            assignees = list(session.scalars(select(Conversation.assignee_id)))
+            assert len(assignees) == 60
+            assert set(assignees) == {person_id(session, BOB)}
+            assert done.parts[0].conversations > 0
+            loads = dict(session.execute(select(Person.email, Person.open_conversations)).all())
+            assert (loads[ANN], loads[BOB]) == (0, 60)
 
 
 def test_undone_it_is_as_before(room: MailRoom) -> None:
