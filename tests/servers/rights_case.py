@@ -47,6 +47,7 @@ FEW = (
 )
 # Of what does not ask for one record.
 EVERYBODY = ("sid", "carl", "dan", "vic", "nora", "sue", "ann", "mia", "max", "iris", "eve")
+SOME = ("sid", "carl", "dan", "vic", "max", "iris", "eve")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Case:
         """Return who asks for what."""
         if self.is_of_record:
             return [(name, world.planted[tag]) for name, tag in (*(FEW if few else PAIRS), *self.also)]
-        return [(name, world.missing) for name in EVERYBODY]
+        return [(name, world.missing) for name in (SOME if few else EVERYBODY)]
 
     def is_allowed(self, world: World, name: str, record: Planted) -> bool:
         """May that person do it?"""
