@@ -84,6 +84,8 @@ def fill_known(batch: Batch, contact: ContactState, side: Side, header_name: str
     if SIGNS_FOR not in contact.origins:
         contact.origins, contact.is_changed = {**contact.origins, SIGNS_FOR: signer.company_key}, True
     if own.names and names_another(signer, own.names):
+        if not signer.is_solid:
+            return
         _suggest(batch, "works-elsewhere", contact, own, signer.company)
         return
     if is_sure_of_name(side) and fill(own, "name", signer.company, "signature"):

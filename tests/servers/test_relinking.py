@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A person corrects whose mail it is: in one step, with what hangs on it, kept, told to arrival, and taken back."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from mailroom import ANN, Mail, MailRoom
 from record_servers import RecordServer
 from sqlalchemy import select
@@ -18,6 +20,7 @@ from crm_sync.customers.relinking import move_contact, relink_mail, undo_move
 from crm_sync.models.conversations import Activity, Event
 from crm_sync.models.customers import ContactAddress, CustomerDomain
 from crm_sync.rights import root_viewer
+from tradepost.cli import root
 from tradepost.directory import SHARED, AddressFact, DomainFact, address_fact_key, decode_fact, domain_fact_key
 
 
@@ -167,3 +170,34 @@ def test_a_rep_cannot_give_himself_what_is_not_his(room: MailRoom) -> None:
             relink_mail(session, ann, second, names["acme.example"], room.now())
         with pytest.raises(NotFound):
             relink_mail(session, ann, first, names["other.example"], room.now())
+
+
+def test_the_commands_do_what_the_functions_do(room: MailRoom) -> None:
+    first, second = room.record(Mail(), Mail(sender="ann@new.example", message_id="<2@x>", text="Two"))
+    names = ids(room)
+    config = room.root / "tradepost.toml"
+    config.write_text(f'[paths]\nstate = "{room.root}"\n[database]\nurl = "{room.url}"\n')
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(root, ["--config", str(config), *words], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    target, other = names["acme.example"], names["new.example"]
+    lines = [json.loads(line) for line in run("customer", "list", "--json").splitlines()]
+    assert [line["id"] for line in lines] == [other, target]
+    assert "buyer@acme.example" in run("customer", "show", target)
+    assert "changed: name" in run("customer", "edit", target, "--set", "name", "Acme Ltd")
+    assert "kind: customer" in run("customer", "kind", target, "customer")
+    moved = json.loads(run("customer", "link", target, "--mail", second, "--json"))
+    assert (moved["conversations"], moved["domains"]) == (1, ["new.example"])
+    assert "person" in run("customer", "why", second)
+    assert "company-domain" not in run("customer", "why", first)
+    assert "1 conversations went back" in run("customer", "unlink", moved["operation"])
+    assert "park.example: shared" in run("customer", "domain", target, "park.example", "--shared")
+    contact = json.loads(run("contact", "list", "--customer", target, "--json"))
+    assert "changed: title" in run("contact", "edit", str(contact["id"]), "--set", "title", "Buyer")
+    assert "is contact" in run("contact", "address", str(contact["id"]), "ann@private.example")
+    assert "taken back by" in run("contact", "move", str(contact["id"]), other)
+    assert "Acme" not in run("contact", "show", str(contact["id"]))
+    assert "nothing is suggested" in run("contact", "suggestions")
