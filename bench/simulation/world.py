@@ -105,6 +105,7 @@ class Maker:
         self.chance = random.Random(f"{seed} world")
         self.count = 0
         self._domains: set[str] = set()
+        self._names: set[str] = set()
         self._addresses: set[str] = set()
         self.movers: list[Human] = []  # who left his company
         self.parties: dict[int, Party] = {}
@@ -125,16 +126,23 @@ class Maker:
         return party
 
     def company_name(self, place: Place) -> str:
+        """Draw a name that nobody has: who is called like another is drawn on purpose."""
+        while (name := self._company_name(place)) in self._names:
+            pass
+        self._names.add(name)
+        return name
+
+    def _company_name(self, place: Place) -> str:
         chance = self.chance
-        stem = chance.choice(place.stems)
-        if chance.random() < 0.75 and place.language not in ("zh", "ar", "ru"):
+        stem, trade = chance.choice(place.stems), chance.choice(place.trades)
+        if place.language == "zh":
+            return f"{stem}{chance.choice('兴隆达盛泰丰源通利和')}{chance.choice('海山江川林云天宇')}{trade}"
+        if place.language in ("ru", "ar"):
+            # Two stems and a family: else there would be fewer names than companies.
+            return f"{stem} {chance.choice(place.stems)} {chance.choice(place.family)} {trade}"
+        if chance.random() < 0.75:
             stem = self.word().title() if chance.random() < 0.6 else f"{stem}{self.word()}"
-        elif place.language == "zh":
-            stem += chance.choice("兴隆达盛泰丰源通利和") + chance.choice("海山江川林云天宇")
-        elif place.language in ("ru", "ar"):
-            stem = f"{stem} {chance.choice(place.family)}"
-        trade = chance.choice(place.trades)
-        return f"{stem}{trade}" if place.language == "zh" else f"{stem} {trade}"
+        return f"{stem} {trade}"
 
     def word(self) -> str:
         return "".join(self.chance.choices(SYLLABLES, k=self.chance.choice((2, 3))))
