@@ -18,6 +18,7 @@ from crm_sync.conversations.binding import Claim, bound_conversations, keep_apar
 from crm_sync.conversations.claims import claim_of, customers_of
 from crm_sync.conversations.merging import merge_conversations
 from crm_sync.customers.clients import look_for_names, speaks_for_others
+from crm_sync.customers.match import match_side
 from crm_sync.customers.sides import Side, complete_direction, read_side, wanted_parties
 from crm_sync.joining import Decision, join_again, join_conversation
 from crm_sync.letters import Letter
@@ -45,9 +46,7 @@ def record_letters(session: Session, view: PolicyView, letters: Sequence[Letter]
     lock_batch(connection, view.policy, letters, sides, wanted)
     found = fetch_lookups(connection, wanted)
     speaking = [
-        (letter, side)
-        for letter in letters
-        if speaks_for_others(found.parties, side := sides[letter.arrival.entry_id])
+        (letter, side) for letter in letters if speaks_for_others(found.parties, side := sides[letter.arrival.entry_id])
     ]
     if speaking:
         look_for_names(connection, found.parties, speaking)
@@ -141,7 +140,8 @@ def _bind(batch: Batch, letter: Letter) -> ConversationState | None:
     """Return the conversation the letter belongs to, merged where its ids show that several are one."""
     claim = claim_of(batch.view.policy, letter)
     if not claim.is_internal:
-        claim = replace(claim, customers=customers_of(batch.found, claim.speakers))
+        known = customers_of(batch.found, claim.speakers)
+        claim = replace(claim, customers=known or _signed_for(batch, letter))
     if claim.vouched and _is_passed_to_customer(batch, claim):
         claim = replace(claim, vouched=False)
     bound = bound_conversations(batch.found, claim)
@@ -159,6 +159,19 @@ def _bind(batch: Batch, letter: Letter) -> ConversationState | None:
     batch.spread.add(kept.id)
     batch.note(letter.arrival.entry_id, "merged", kept, merged=gone)
     return kept
+
+
+def _signed_for(batch: Batch, letter: Letter) -> frozenset[int | None]:
+    """Return the customer whose record a letter from an unknown address goes to by its signature, if any.
+
+    A person who changed to another address answers there what was written to the old one.
+    """
+    side = batch.sides[letter.arrival.entry_id]
+    is_answer = letter.arrival.verdict.direction is Direction.INBOUND and bool(letter.ids.references)
+    if not is_answer or side.party.via:
+        return frozenset()
+    customer = match_side(batch.found.parties, side, letter.labels.warnings).customer
+    return frozenset({customer.id}) if customer is not None else frozenset()
 
 
 def _is_passed_to_customer(batch: Batch, claim: Claim) -> bool:

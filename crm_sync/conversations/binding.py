@@ -26,8 +26,8 @@ class Claim:
 
     `speakers`: who writes, or on the way out whom we write to.  `people`: everybody outside whom the letter names.
     `is_internal`: among ourselves everybody is a participant.  `vouched`: one of ours passes it on, to whomever he likes.
-    `returned_from`: of what a mail server gives back, to whom the letter had gone.  `customers`: those whose contact or
-    domain a speaker's address is by the records: a colleague of the buyer's who answers for him.
+    `returned_from`: of what a mail server gives back, to whom the letter had gone.  `customers`: whose a speaker is by the
+    records: a colleague of the buyer's who answers for him, or the buyer at another address.
     """
 
     ids: LetterIds
