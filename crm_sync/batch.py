@@ -204,6 +204,8 @@ class Batch:
             connection.execute(_UPDATE_CONTACT, [_contact_fields(contacts[key]) for key in sorted(contacts)])
         if customers or contacts:
             mark_changed(self.session, customers=[one.id for one in customers], contacts=sorted(contacts))
+            self.dirty.customers.update(one.id for one in customers)
+            self.dirty.customers.update(one.customer_id for one in contacts.values() if one.customer_id is not None)
         if self.retold:
             changed_customers(self.session, self.dirty, sorted(self.retold))
 

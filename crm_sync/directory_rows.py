@@ -158,6 +158,7 @@ class DirtyKeys:
 
         Returns them.
         """
+        session.flush()
         customers = set(self.customers)
         connection = session.connection()
         for keys, question in ((self.addresses, _CUSTOMERS_OF_ADDRESSES), (self.domains, _CUSTOMERS_OF_DOMAINS)):
