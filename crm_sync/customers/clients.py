@@ -12,6 +12,7 @@ from crm_sync.customers.mentions import agent_sentences, longest_only, mentioned
 from crm_sync.customers.party_lookups import Parties, fetch_named
 from crm_sync.customers.party_states import CustomerState
 from crm_sync.customers.sides import Side
+from crm_sync.duplicates.name_keys import company_keys, fold
 from crm_sync.letters import Letter
 from tradepost.addresses import company_domain, is_provider_like
 from tradepost.verdict import Direction
@@ -60,9 +61,16 @@ def find_clients(found: Parties, letter: Letter, side: Side, match: Match) -> Cl
     for address, _ in side.others:
         contact = found.contacts.get(address)
         add(contact.customer_id if contact else None, "customer-in-copy")
+    spoken = fold(_text(letter, side))
     keys = {key for key in mentioned_keys(_text(letter, side)) if key in found.named}
     for key in sorted(longest_only(keys), key=len, reverse=True):
-        known = [one for one in found.named[key] if one in found.customers and found.customers[one].kind in BUYERS]
+        known = [
+            one
+            for one in found.named[key]
+            if one in found.customers
+            and found.customers[one].kind in BUYERS
+            and _is_meant(found.customers[one], spoken)
+        ]
         if len(known) == 1:
             add(known[0], "customer-named")
     for _, domain in side.others:
@@ -71,6 +79,15 @@ def find_clients(found: Parties, letter: Letter, side: Side, match: Match) -> Cl
     for domain in sorted(_domains(letter)):
         add(found.domains.get(domain), "customer-domain-named")
     return tuple(clients.values())
+
+
+def _is_meant(customer: CustomerState, spoken: str) -> bool:
+    """Is it this one, not a company that only its legal form tells from him: Eagle Tools Corp. is not Eagle Tools LLC."""
+    name, plain = fold(customer.name), company_keys(customer.name).plain
+    if name == plain or name in spoken or plain not in spoken:
+        return True
+    behind = spoken.partition(plain)[2].split()[:1]
+    return not behind or company_keys(f"{plain} {behind[0]}").plain != plain
 
 
 def _text(letter: Letter, side: Side) -> str:

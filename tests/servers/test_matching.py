@@ -214,6 +214,14 @@ def test_an_agents_mail_is_the_buyers_and_stands_with_both(room: MailRoom) -> No
         assert set(look.session.scalars(stands)) == {look.message(named).id, look.message(copied).id}
 
 
+def test_an_agents_client_is_not_the_company_of_another_legal_form(room: MailRoom) -> None:
+    first, other = room.record(
+        signed(1, "ann@acme.example", *ACME),
+        signed(2, "omar@souq.example", "We write on behalf of our client Acme Trading LLC, who needs hinges."),
+    )
+    assert customers_of(room, first, other) == ["Acme Trading GmbH", "souq.example"]
+
+
 @pytest.mark.parametrize("direction", [Direction.INTERNAL, Direction.INBOUND])
 def test_what_a_colleague_passes_on_is_the_buyers(room: MailRoom, direction: Direction) -> None:
     first = room.record(signed(1, "ann@acme.example", *ACME))[0]
