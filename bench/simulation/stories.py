@@ -4,20 +4,18 @@
 import heapq
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from bench.simulation.mails import Mail
+from bench.simulation.neighbours import Neighbours, Story, box, some
 from bench.simulation.programs import ERP
 from bench.simulation.threads import Thread, again, spaced
 from bench.simulation.wording import (
-    BANK,
     FORWARDERS,
-    NEWSLETTER,
     PITCH,
-    SUPPLIERS,
     WORDS,
 )
 from bench.simulation.world import POOLS, Human, Kind, Party, World
@@ -25,24 +23,14 @@ from tradepost.verdict import Direction
 
 START = datetime(2024, 6, 3, 6, 0, tzinfo=UTC)
 YEARS = timedelta(days=730)
-Story = Iterator[Mail]
 
 
 @dataclass(slots=True)
-class Events:
+class Events(Neighbours):
     """Draws stories.  Everything that happens is by one chance, in one order: the same seed, the same mail."""
 
-    world: World
-    chance: random.Random
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
     # What strangers may have got hold of: mails of others.
     recent: deque[Mail] = field(default_factory=lambda: deque(maxlen=300))
-
-    def thread(self, at: datetime, party: Party, *situations: str) -> Thread:
-        return Thread(self.world, self.chance, at, party, next(self.numbers), *(*party.traits, *situations))
-
-    def rep(self, party: Party) -> Human:
-        return self.world.reps[party.owner]
 
     def today(self, human: Human, at: datetime) -> Human:
         """Return who he is by now."""
@@ -339,69 +327,7 @@ class Events:
                 yield thread.say(human, (box(rep),), *some(chance, thread.words(human).answers), answers=last)
             at = thread.at + timedelta(days=chance.uniform(3, 30))
 
-    # Others
-    def supply(self, at: datetime) -> Story:
-        """We buy ourselves."""
-        party = self.chance.choice(self.world.suppliers)
-        subjects = (
-            "Raw material {n}",
-            "Our purchase order {n}",
-            "Invoice {n}",
-            "采购单 {n}",
-            "对账单 {n}",
-            "Delivery {n}",
-        )
-        yield from self._business(at, party, SUPPLIERS, subjects, ("other", "payment", "logistics", "order"))
-
-    def freight(self, at: datetime) -> Story:
-        """Our goods travel."""
-        party = self.chance.choice(self.world.forwarders)
-        subjects = ("Freight {c} 40HC", "Booking {n}", "Draft B/L {n}", "订舱 {n}", "Shipment {n} to {c}")
-        yield from self._business(at, party, FORWARDERS, subjects, ("logistics",))
-
-    def _business(
-        self, at: datetime, party: Party, words: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]],
-        subjects: tuple[str, ...], categories: tuple[str, ...],
-    ) -> Story:  # fmt: skip
-        ours, theirs = words[party.place.language]
-        chance = self.chance
-        thread, rep = self.thread(at, party), self.rep(party)
-        human = chance.choice(party.people)
-        thread.subject = thread.fill(chance.choice(subjects))
-        category = chance.choice(categories)
-        last: Mail | None = None
-        is_ours = chance.random() < 0.6
-        for _ in range(chance.choice((1, 2, 3, 4, 5))):
-            if is_ours:
-                last = thread.say(rep, (box(human),), *some(chance, ours), answers=last, category=category)
-            else:
-                last = thread.say(human, (box(rep),), *some(chance, theirs), answers=last, category=category)
-            yield last
-            thread.wait(10)
-            is_ours = not is_ours
-
-    def newsletter(self, at: datetime) -> Story:
-        """Somebody's newsletter, or news of a platform."""
-        party = self.chance.choice((*self.world.newsletters, *self.world.platforms))
-        yield self._bulk(at, party, NEWSLETTER, "marketing", (("List-Unsubscribe", f"<https://{party.domains[0]}/u>"),))
-
-    def pitch(self, at: datetime) -> Story:
-        """Somebody sells us what we don't need."""
-        party = self.chance.choice(self.world.pitchers)
-        yield self._bulk(at, party, PITCH, self.chance.choice(("marketing", "spam")), ())
-
-    def bank(self, at: datetime) -> Story:
-        """A bank tells of money."""
-        yield self._bulk(at, self.chance.choice(self.world.banks), BANK, "payment", ())
-
-    def _bulk(
-        self, at: datetime, party: Party, words: tuple[str, ...], category: str, more: tuple[tuple[str, str], ...]
-    ) -> Mail:
-        thread = self.thread(at, party)
-        thread.subject = thread.fill(self.chance.choice(words))[:60]
-        to = ("", self.chance.choice(POOLS)) if self.chance.random() < 0.6 else box(self.chance.choice(self.world.reps))
-        return thread.say(party.people[0], (to,), *some(self.chance, words), category=category, more=more)
-
+    # Who is not what he seems, and who is handed in
     def forge(self, at: datetime) -> Story:
         """A stranger names ids of others' threads, and may quote their subject."""
         chance = self.chance
@@ -460,14 +386,6 @@ class Events:
         mail.parties = (party.id,)
         yield mail
         yield from self.go_on(thread, human, rep, original, chance.choice((1, 2, 3)))
-
-
-def box(human: Human) -> tuple[str, str]:
-    return human.name, human.address
-
-
-def some(chance: random.Random, sentences: tuple[str, ...]) -> list[str]:
-    return chance.sample(sentences, min(len(sentences), chance.choice((1, 2, 2, 3))))
 
 
 def happen(world: World, seed: int, mails: int) -> Iterator[Mail]:

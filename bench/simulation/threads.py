@@ -4,7 +4,6 @@
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
 
 from bench.simulation.mails import Mail, Mailbox
 from bench.simulation.programs import thread_index
@@ -16,8 +15,6 @@ from tradepost.verdict import Direction
 
 class Thread:
     """`say` makes the next mail.  `party` is whose thread it is; `accepted` are parties it may as well hang on."""
-
-    _numbers = count(1)
 
     def __init__(
         self, world: World, chance: random.Random, at: datetime, party: Party, number: int, *situations: str
