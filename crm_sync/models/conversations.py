@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_sync.models.base import Base
 
-
 _WAITS = text("unanswered_since IS NOT NULL")
 _ALIKE = text("likeness_key <> ''")
 

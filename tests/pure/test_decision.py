@@ -369,7 +369,7 @@ def test_a_platform_that_writes_for_buyers_is_not_one_customer() -> None:
 
 def test_two_companies_at_one_domain_do_not_share_an_owner() -> None:
     directory = FakeDirectory({domain_fact_key("buyer.example"): DomainFact(kind=SHARED)})
-    first, second = decide(seen(), directory), decide(seen("bob@buyer.example"), directory)
+    first, _ = decide(seen(), directory), decide(seen("bob@buyer.example"), directory)
     assert (first.customer, first.owner_reason) == (None, "distribution")
     assert {f"owner:{ANN}", "owner:bob@buyer.example"} <= set(directory.claims)
 

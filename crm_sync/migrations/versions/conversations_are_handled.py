@@ -58,10 +58,14 @@ def upgrade() -> None:
             ["decided_by"], ["person.id"], name=op.f("fk_conversation_suggestion_decided_by_person")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation_suggestion")),
-        sa.UniqueConstraint("conversation_id", "other_id", name=op.f("uq_conversation_suggestion_conversation_id_other_id")),
+        sa.UniqueConstraint(
+            "conversation_id", "other_id", name=op.f("uq_conversation_suggestion_conversation_id_other_id")
+        ),
     )
     op.create_index(op.f("ix_conversation_suggestion_other_id"), "conversation_suggestion", ["other_id"], unique=False)
-    op.create_index(op.f("ix_conversation_suggestion_state_id"), "conversation_suggestion", ["state", "id"], unique=False)
+    op.create_index(
+        op.f("ix_conversation_suggestion_state_id"), "conversation_suggestion", ["state", "id"], unique=False
+    )
     op.execute(
         "UPDATE conversation SET unanswered_since = last_in_at WHERE status = 'open' AND last_in_at IS NOT NULL"
         " AND (last_out_at IS NULL OR last_out_at < last_in_at)"
