@@ -7,13 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_sync.admission import InvalidValue, NotAllowed, NotFound, find_customer
+from crm_sync.conversations.access import find_conversation
 from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Scope
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.rights import Action, Entity, Viewer, may
 
-# A merged conversation leads to the one that stayed; more steps than this are a circle.
-_LONGEST_TRAIL = 20
 _LONGEST_ID = 26
 
 
@@ -48,20 +47,8 @@ def _find_customer(session: Session, viewer: Viewer, public_id: str) -> Target |
 
 
 def _find_conversation(session: Session, viewer: Viewer, public_id: str) -> Target | None:
-    wanted = select(Conversation.id, Conversation.scope_id, Conversation.customer_id, Conversation.merged_into)
-    row = session.execute(wanted.where(Conversation.public_id == public_id)).one_or_none()
-    for _ in range(_LONGEST_TRAIL):
-        if row is None or row.merged_into is None:
-            break
-        row = session.execute(wanted.where(Conversation.id == row.merged_into)).one_or_none()
-    if row is None:
-        return None
-    seen = select(Conversation.id).where(
-        Conversation.id == row.id, may(viewer, Entity.MESSAGE, Action.SEE, Conversation.scope_id)
-    )
-    if session.scalars(seen).one_or_none() is None:
-        return None
-    return Target(row.scope_id, row.customer_id, row.id)
+    found = find_conversation(session, viewer, public_id)
+    return Target(found.scope_id, found.customer_id, found.id)
 
 
 def _find_mail(session: Session, viewer: Viewer, entry_id: str) -> Target | None:
