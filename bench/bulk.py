@@ -6,6 +6,7 @@ the secondary indexes made anew at the end.  The bytes of the letters are not ma
 """
 
 import itertools
+import json
 import random
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -126,8 +127,8 @@ def _defaults(filled: Table, names: Collection[str]) -> dict[str, Any]:
         if column.name in names or column.default is None:
             continue
         default = cast(Any, column.default)
-        # The only callables in the models make empty lists.
-        found[column.name] = default.arg if default.is_scalar else "[]"
+        # The only callables in the models make empty lists and objects.
+        found[column.name] = default.arg if default.is_scalar else json.dumps(default.arg(None))
     return found
 
 
