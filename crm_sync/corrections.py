@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from crm_sync.conversations.access import may_do
 from crm_sync.conversations.binding import OPEN
 from crm_sync.conversations.shares import share_with_assignees
 from crm_sync.directory_rows import DirtyKeys, changed_threads
@@ -59,7 +60,7 @@ def correct_mail(
         change
         for field, label in wanted.items()
         if (
-            change := _set_owner(session, message, label)
+            change := _set_owner(session, viewer, message, label)
             if field == "owner"
             else _set_label(session, message, field, label)
         )
@@ -155,8 +156,11 @@ def _check_label(session: Session, field: str, label: str) -> None:
         raise CorrectionError(f"{field} {label!r}: there is none; there are {', '.join(labels)}")
 
 
-def _set_owner(session: Session, message: Message, email: str) -> Made | None:
-    """Let another person do the work: the conversation is his.  The customer's owner is another matter."""
+def _set_owner(session: Session, viewer: Viewer, message: Message, email: str) -> Made | None:
+    """Let another person do the work: the conversation is his.  The customer's owner is another matter.
+
+    One's own work, and what nobody has, anybody hands on; from a colleague only he takes it who may assign.
+    """
     person = _find_person(session, email)
     if person is None or person.left_at is not None:
         raise CorrectionError(f"owner {email!r}: is no registered person")
@@ -167,6 +171,9 @@ def _set_owner(session: Session, message: Message, email: str) -> Made | None:
     if before == person.id:
         return None
     old = None if before is None else session.scalars(select(Person.email).where(Person.id == before)).one()
+    is_free = before is None or before in {viewer.person_id, *viewer.stands_in_for}
+    if not is_free and not may_do(session, viewer, conversation, Action.ASSIGN):
+        raise CorrectionError(f"owner: {old} works on it, and {viewer.actor} may not assign it to somebody else")
     conversation.assignee_id = person.id
     conversation.version += 1
     if conversation.status == OPEN:

@@ -208,6 +208,15 @@ def test_only_mail_from_outside_is_corrected(room: MailRoom) -> None:
         correct(room, entry, category="order")
 
 
+def test_one_hands_on_ones_own_work_and_takes_nobody_elses(room: MailRoom) -> None:
+    mail = Mail(owner=ANN, owner_reason="distribution", missing=("customer", "contact", "conversation"))
+    [entry] = room.record(mail)
+    assert correct(room, entry, ANN, owner=BOB) == (Made("owner", ANN, BOB),)
+    with pytest.raises(CorrectionError, match=f"owner: {BOB} works on it, and {ANN} may not assign"):
+        correct(room, entry, ANN, owner=ANN)
+    assert correct(room, entry, EVE, owner=ANN) == (Made("owner", BOB, ANN),)
+
+
 def test_another_owner_does_the_work_from_now_on_and_the_milter_knows(room: MailRoom) -> None:
     [entry] = room.record(Mail(owner=ANN, owner_reason="distribution", missing=("customer", "contact", "conversation")))
     assert correct(room, entry, owner=BOB) == (Made("owner", ANN, BOB),)
