@@ -38,7 +38,10 @@ Reading = Callable[[], AbstractContextManager[Session]]
 
 
 def default_since(settings: Settings, now: datetime) -> datetime:
-    """Return the last seven days, but not before this program saw its first mail or was installed."""
+    """Return the last seven days, but not before this program saw its first mail or was installed.
+
+    A whole second: Postfix's own log counts no smaller ones, and the first mail is no older than its line.
+    """
     since = now - DEFAULT_SPAN
     seen = Journal(settings.journal_dir).seen
     try:
@@ -48,7 +51,7 @@ def default_since(settings: Settings, now: datetime) -> datetime:
     except OSError as error:
         raise CannotCompare(f"{error.filename}: {error.strerror}") from error
     born = min((at for at in (first, installed) if at is not None), default=since)
-    return max(since, born)
+    return max(since, born).replace(microsecond=0)
 
 
 def read_books(settings: Settings, reading: Reading, window: Window, progress: Progress) -> Books:

@@ -346,6 +346,16 @@ def test_since_leaves_older_differences_out(company: Company) -> None:
     assert company.run("--since", (company.at - timedelta(minutes=1)).isoformat())[0] == 1
 
 
+def test_mail_of_the_second_of_the_installation_counts(company: Company) -> None:
+    second = company.at.replace(microsecond=0) - timedelta(hours=2)
+    key = company.settings.key_file
+    key.touch()
+    installed = (second + timedelta(milliseconds=300)).timestamp()
+    os.utime(key, (installed, installed))
+    company.log.accept(PLANTED, second, "bob@unseen.example")  # at .9 of it, says a log that counts whole seconds
+    assert company.only_difference()["queue_id"] == PLANTED
+
+
 def test_mail_from_before_the_installation_is_left_out(company: Company) -> None:
     company.log.accept(PLANTED, company.at - timedelta(days=2))
     assert company.run()[0] == 0
