@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_sync.conversations.access import may_do
-from crm_sync.conversations.binding import OPEN
-from crm_sync.conversations.shares import share_with_assignees
-from crm_sync.directory_rows import DirtyKeys, changed_threads
-from crm_sync.models.conversations import Conversation, Event
+from crm_sync.conversations.request import Request, load_of
+from crm_sync.models.conversations import Conversation
 from crm_sync.models.mail import Arrival, Message
 from crm_sync.models.people import Person
 from crm_sync.models.rules import Correction, RuleRow
@@ -56,11 +54,13 @@ def correct_mail(
         raise CorrectionError(f"mail {entry_id}: there is none whose labels {viewer.email} may correct")
     if message.direction != Direction.INBOUND:
         raise CorrectionError(f"mail {entry_id}: is {message.direction}; only mail from outside is classified")
+    conversation = session.get_one(Conversation, message.conversation_id)
+    request = Request(session, now, viewer.actor_id, cause_id)
     made = [
         change
         for field, label in wanted.items()
         if (
-            change := _set_owner(session, viewer, message, label)
+            change := _set_owner(request, viewer, conversation, label)
             if field == "owner"
             else _set_label(session, message, field, label)
         )
@@ -78,20 +78,11 @@ def correct_mail(
             )
         )
     if made:
-        session.add(
-            Event(
-                cause_id=cause_id,
-                step="corrected",
-                at=now,
-                conversation_id=message.conversation_id,
-                person_id=viewer.person_id,
-                details={"entry_id": entry_id, "changes": {change.field: [change.old, change.new] for change in made}},
-            )
-        )
+        changes = {change.field: [change.old, change.new] for change in made}
+        request.note("corrected", conversation, entry_id=entry_id, changes=changes)
         session.flush()
-        if any(change.field == "owner" for change in made):
-            share_with_assignees(session, [message.conversation_id], now, viewer.actor_id)
-            _tell_directory(session, message.conversation_id, made)
+        if "owner" in changes:
+            request.finish([conversation])
     return tuple(made)
 
 
@@ -127,7 +118,8 @@ def _lock_message(session: Session, viewer: Viewer, entry_id: str) -> Message | 
         .where(Arrival.entry_id == entry_id, may(viewer, Entity.MESSAGE, Action.CORRECT, Message.scope_id))
     )
     conversation = wanted.with_only_columns(Message.conversation_id).scalar_subquery()
-    session.execute(select(Conversation.id).where(Conversation.id == conversation).with_for_update())
+    locked = select(Conversation).where(Conversation.id == conversation).with_for_update()
+    session.execute(locked.execution_options(populate_existing=True))
     return session.scalars(wanted).one_or_none()
 
 
@@ -156,17 +148,15 @@ def _check_label(session: Session, field: str, label: str) -> None:
         raise CorrectionError(f"{field} {label!r}: there is none; there are {', '.join(labels)}")
 
 
-def _set_owner(session: Session, viewer: Viewer, message: Message, email: str) -> Made | None:
+def _set_owner(request: Request, viewer: Viewer, conversation: Conversation, email: str) -> Made | None:
     """Let another person do the work: the conversation is his.  The customer's owner is another matter.
 
     One's own work, and what nobody has, anybody hands on; from a colleague only he takes it who may assign.
     """
+    session = request.session
     person = _find_person(session, email)
     if person is None or person.left_at is not None:
         raise CorrectionError(f"owner {email!r}: is no registered person")
-    conversation = session.execute(
-        select(Conversation).where(Conversation.id == message.conversation_id).with_for_update()
-    ).scalar_one()
     before = conversation.assignee_id
     if before == person.id:
         return None
@@ -174,14 +164,10 @@ def _set_owner(session: Session, viewer: Viewer, message: Message, email: str) -
     is_free = before is None or before in {viewer.person_id, *viewer.stands_in_for}
     if not is_free and not may_do(session, viewer, conversation, Action.ASSIGN):
         raise CorrectionError(f"owner: {old} works on it, and {viewer.actor} may not assign it to somebody else")
+    load = load_of(conversation)
     conversation.assignee_id = person.id
     conversation.version += 1
-    if conversation.status == OPEN:
-        # Whoever records counts by relative updates too: none is lost.
-        for key, change in sorted(((person.id, 1), *(((before, -1),) if before is not None else ()))):
-            session.execute(
-                update(Person).where(Person.id == key).values(open_conversations=Person.open_conversations + change)
-            )
+    request.recount(load, load_of(conversation))
     return Made("owner", old, person.email)
 
 
@@ -190,10 +176,3 @@ def _find_person(session: Session, email: str) -> Person | None:
     if not email.isprintable():
         return None
     return session.scalars(select(Person).where(Person.email == address_key(email))).one_or_none()
-
-
-def _tell_directory(session: Session, conversation_id: int, made: list[Made]) -> None:
-    emails = [email for change in made if change.field == "owner" for email in (change.old, change.new) if email]
-    people = session.scalars(select(Person.id).where(Person.email.in_(emails)))
-    dirty = DirtyKeys(threads=changed_threads(session, [conversation_id]), people=set(people))
-    dirty.write(session)
