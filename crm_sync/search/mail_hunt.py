@@ -3,9 +3,10 @@
 
 Which way is short depends on how many letters he sees and how many answer, and neither database knows both.  SQLite lists
 the first answers of any word at once: are there few, those he sees of them are the answer.  Else, and on PostgreSQL, the
-newest few hundred he sees are asked first.  A common word has filled the page then.  A rare one has not: then all that answer are
-taken from the index, and those he does not see are left out.  Where both are many and rarely meet, the walk goes on in longer
-steps, up to a limit that is told.
+newest few hundred he sees are asked first: whoever sees a part only is looked for among the newest letters of all, and when
+hardly one of these is his, all of his are gathered.  A common word has filled the page then.  A rare one has not: then all
+that answer are taken from the index, and those he does not see are left out.  Where both are many and rarely meet, the walk
+goes on in longer steps, up to a limit that is told.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, literal, select, tuple_, type_coerce
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, literal, select, tuple_, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
@@ -28,11 +29,13 @@ from crm_sync.search.index_rows import IndexName
 COUNTED = 1000
 # Letters in sight up to this number are gathered at once, more are read by time.
 _FEW = 20_000
+# So many of the newest letters tell how many of all are in sight.
+_LOOKED_AT = 5_000
 _FIRST_STEP, _LONGEST_STEP = 400, 50_000
 # With more letters than this still to be asked, it is sooner to take all that answer, if they are no more than that.
 _LONG_WALK, _MOST_ANSWERS = 8_000, 20_000
 _FEW_ANSWERS = 2_000
-# Asked beyond a full page, only to count.
+# Read beyond a full page, only to count.
 _COUNTING = 2_000
 _MOST_ASKED = 400_000
 
@@ -95,13 +98,15 @@ def find_letters(session: Session, viewer: Viewer, wanted: Wanted, limit: int) -
         if rows is not None:
             return _catch(session, rows, limit, is_more=False)
     found: list[Any] = []
-    asked, are_few = 0, True
-    for step, is_last in _steps(session, viewer, wanted):
-        found += _answering(session, wanted.expression, step)
-        asked += len(step)
-        if is_last:
+    asked = read = 0
+    are_few = True
+    for step in _steps(session, viewer, wanted):
+        found += _answering(session, wanted.expression, step.rows)
+        asked += len(step.rows)
+        read += step.read
+        if step.is_last:
             return _catch(session, found, limit, is_more=False)
-        if len(found) > COUNTED or (len(found) > limit and asked >= _COUNTING):
+        if len(found) > COUNTED or (len(found) > limit and read >= _COUNTING):
             return _catch(session, found, limit, is_more=True)
         if len(found) <= limit and wanted.expression is not None:
             if are_few and (limit - len(found)) * asked > _LONG_WALK * max(len(found), 1):
@@ -111,7 +116,7 @@ def find_letters(session: Session, viewer: Viewer, wanted: Wanted, limit: int) -
                 are_few = False
             if asked > _MOST_ASKED:
                 caught = _catch(session, found, limit, is_more=True)
-                return Catch(caught.places, caught.total, True, _place(session, step[-1][1]))
+                return Catch(caught.places, caught.total, True, _place(session, step.rows[-1][1]))
     return _catch(session, found, limit, is_more=False)
 
 
@@ -139,33 +144,66 @@ def _answering(session: Session, expression: Expression | None, rows: Sequence[A
     return [row for row in rows if row[1] in answer]
 
 
-def _steps(session: Session, viewer: Viewer, wanted: Wanted) -> Iterator[tuple[Sequence[Any], bool]]:
-    """Yield (rows (time, id) of letters in sight, is that the last of them?), newest first, more with every step."""
-    few = _gather(session, viewer, wanted)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Rows (time, id) of the next letters in sight, newest first; for them `read` letters were looked at, at least."""
+
+    rows: Sequence[Any]
+    read: int
+    is_last: bool
+
+
+def _steps(session: Session, viewer: Viewer, wanted: Wanted) -> Iterator[_Step]:
+    """Yield the letters in sight, more with every step."""
+    before = wanted.before
+    if wanted.conditions:
+        few = _gather(session, viewer, wanted)
+    elif viewer.sees_all:
+        few = None
+    else:
+        edge, rows = _newest_in_sight(session, viewer, wanted)
+        if edge is None:
+            yield _Step(rows, len(rows), is_last=True)
+            return
+        everything = session.scalar(select(func.max(Message.id))) or 0
+        few = _gather(session, viewer, wanted) if len(rows) * everything <= _FEW * _LOOKED_AT else None
+        if few is None and rows:
+            yield _Step(rows, _LOOKED_AT, is_last=False)
+        before = edge
     size = _FIRST_STEP
     if few is not None:
         start = 0
         while start < len(few):
-            yield few[start : start + size], start + size >= len(few)
+            rows = few[start : start + size]
+            yield _Step(rows, len(rows), is_last=start + size >= len(few))
             start, size = start + size, min(size * 4, _LONGEST_STEP)
         return
-    before = wanted.before
     while True:
         letters = _letters(viewer, wanted, _BY_TIME, before)
         letters = letters.order_by(Message.at.desc(), Message.id.desc()).limit(size)
         rows = session.connection().execute(letters).all()
         if rows:
             before = Place(*rows[-1])
-            yield rows, len(rows) < size
+            yield _Step(rows, len(rows), is_last=len(rows) < size)
         if len(rows) < size:
             return
         size = min(size * 4, _LONGEST_STEP)
 
 
+def _newest_in_sight(session: Session, viewer: Viewer, wanted: Wanted) -> tuple[Place | None, Sequence[Any]]:
+    """Return (the end of the newest letters of all, those of them in sight); None: there are no more than these."""
+    letters = select(Message.at, Message.id).where(*_within_time(wanted, _BY_TIME, wanted.before))
+    last = letters.order_by(Message.at.desc(), Message.id.desc()).offset(_LOOKED_AT - 1).limit(1)
+    row = session.connection().execute(last).one_or_none()
+    mine = _letters(viewer, wanted, _BY_TIME, wanted.before).order_by(Message.at.desc(), Message.id.desc())
+    if row is None:
+        return None, session.connection().execute(mine).all()
+    edge = Place(*row)
+    return edge, session.connection().execute(mine.where(~_is_before(_BY_TIME, edge))).all()
+
+
 def _gather(session: Session, viewer: Viewer, wanted: Wanted) -> Sequence[Any] | None:
     """Return all letters in sight when they are few; None: they are read by time."""
-    if viewer.sees_all and not wanted.conditions:
-        return None
     # The time is compared only with its like: as the driver gives it.
     letters = _letters(viewer, wanted, _BY_RECORD, wanted.before).with_only_columns(
         type_coerce(Message.at, NullType()), Message.id
@@ -188,12 +226,20 @@ def _among_all_that_answer(session: Session, viewer: Viewer, wanted: Wanted, mos
 def _letters(viewer: Viewer, wanted: Wanted, columns: Columns, before: Place | None) -> Select[datetime, int]:
     letters = select(Message.at, Message.id).where(may(viewer, Entity.MESSAGE, Action.SEE, columns.scope_id))
     letters = letters.where(*(condition(columns) for condition in wanted.conditions))
+    return letters.where(*_within_time(wanted, columns, before))
+
+
+def _within_time(wanted: Wanted, columns: Columns, before: Place | None) -> Iterator[ColumnElement[bool]]:
     if wanted.since is not None:
-        letters = letters.where(columns.at >= wanted.since)
+        yield columns.at >= wanted.since
     if wanted.until is not None:
-        letters = letters.where(columns.at < wanted.until)
+        yield columns.at < wanted.until
     if before is not None:
-        # As a pair, so that an index leads there.
-        place = tuple_(literal(before.at, Message.at.type), literal(before.id, Message.id.type))
-        letters = letters.where(tuple_(columns.at, columns.id) < place)
-    return letters
+        yield _is_before(columns, before)
+
+
+def _is_before(columns: Columns, place: Place) -> ColumnElement[bool]:
+    # As a pair, so that an index leads there.
+    return tuple_(columns.at, columns.id) < tuple_(
+        literal(place.at, Message.at.type), literal(place.id, Message.id.type)
+    )

@@ -162,6 +162,62 @@ def test_pages_show_each_letter_once(room: MailRoom, sort: str) -> None:
     assert sort == "rank" or seen == subjects(ask(room, "example"))
 
 
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory, server: RecordServer) -> Iterator[MailRoom]:
+    """A room with 40 letters: every third is Ann's, every seventh holds a seldom word."""
+    made = MailRoom(tmp_path_factory.mktemp("busy"), server)
+    made.record(
+        *(
+            Mail(
+                subject=f"Letter {number}",
+                text="About hinges, seldom." if number % 7 == 0 else "About hinges.",
+                sender=f"buyer@b{number}.example",
+                message_id=f"<1@b{number}.example>",
+                owner=ANN if number % 3 == 0 else BOB,
+                missing=(),
+            )
+            for number in range(40)
+        )
+    )
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param({}, id="as they are"),
+        pytest.param({"_LOOKED_AT": 3, "_FEW_ANSWERS": 2}, id="gathered"),
+        pytest.param({"_LOOKED_AT": 3, "_FEW_ANSWERS": 2, "_FEW": 5, "_FIRST_STEP": 2}, id="by time"),
+        pytest.param({"_LOOKED_AT": 3, "_FEW_ANSWERS": 2, "_FEW": 0, "_FIRST_STEP": 1, "_COUNTING": 1}, id="hardly counted"),
+        pytest.param({"_LOOKED_AT": 3, "_FEW_ANSWERS": 2, "_FEW": 5, "_LONG_WALK": 1}, id="all that answer"),
+        pytest.param({"_LOOKED_AT": 3, "_FEW_ANSWERS": 2, "_FEW": 5, "_FIRST_STEP": 2, "_MOST_ANSWERS": 0, "_MOST_ASKED": 4}, id="given up"),
+    ],
+)  # fmt: skip
+def test_every_way_to_the_letters_finds_the_same(
+    busy: MailRoom, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int]
+) -> None:
+    for name, size in sizes.items():
+        monkeypatch.setattr(f"crm_sync.search.mail_hunt.{name}", size)
+    for email, is_his in (
+        (EVE, lambda _: True),
+        (ANN, lambda number: number % 3 == 0),
+        (BOB, lambda number: number % 3),
+    ):
+        for word, answers in (("hinges", lambda _: True), ("seldom", lambda number: number % 7 == 0)):
+            wanted = {f"Letter {number}" for number in range(40) if is_his(number) and answers(number)}
+            seen: list[str] = []
+            answer = ask(busy, word, email, limit=4)
+            seen += subjects(answer)
+            for _ in range(40):
+                if answer.next is None:
+                    break
+                answer = ask(busy, word, email, limit=4, before=answer.next)
+                seen += subjects(answer)
+            assert answer.next is None
+            assert (sorted(seen), set(seen)) == (sorted(wanted), wanted)
+
+
 def test_a_rep_finds_what_is_his_and_counts_no_more(room: MailRoom) -> None:
     answer = ask(room, "example", ANN)
     assert (subjects(answer), answer.total) == (["Re: 不锈钢合页", "不锈钢合页 AB-1234/5"], 2)
