@@ -36,10 +36,10 @@ demo: .cache/demo.stamp  ## Send the samples through a private Postfix and show 
 	@tools/as_root.sh $(BIN)/tradepost demo $(DEMO)
 
 test: .cache/test.stamp  ## Run every test (TESTS="tests/pure -k word" for some)
-	@tools/as_root.sh $(BIN)/python -m pytest $(TESTS)
+	@tools/as_root.sh env REPORTS='$(REPORTS)' tools/run_tests.sh $(TESTS)
 
 soak: .cache/test.stamp  ## Run the same tests at larger N
-	@tools/as_root.sh env TRADEPOST_SOAK=1 $(BIN)/python -m pytest $(TESTS)
+	@tools/as_root.sh env TRADEPOST_SOAK=1 tools/run_tests.sh $(TESTS)
 
 check: .cache/test.stamp  ## Check style, types and imports, then test
 	$(BIN)/ruff check .
