@@ -20,6 +20,7 @@ from crm_sync.duplicates.contact_merging import merge_contacts
 from crm_sync.duplicates.finding import find_all, find_waiting
 from crm_sync.duplicates.merging import Merged, MergeError, merge_customers
 from crm_sync.duplicates.pairs import MOST_PAIRS, Candidate, decline_pair, list_pairs
+from crm_sync.duplicates.past_merges import MOST_MERGES, Part, list_merges
 from crm_sync.duplicates.questions import KINDS
 from crm_sync.duplicates.unmerging import undo_merge
 from tradepost.cli import Invocation
@@ -156,6 +157,34 @@ def _number(text: str) -> int:
 def _moved(done: Merged) -> str:
     fields = f"; filled: {', '.join(done.fields)}" if done.fields else ""
     return f"{done.loser} -> {done.survivor}: {sum(done.moved.values()):,} rows moved{fields}"
+
+
+@duplicates.command()
+@_of_contacts
+@click.option("--before", metavar="OPERATION", help="Only merges before this one.")
+@click.option("--limit", type=click.IntRange(1, MOST_MERGES), default=50, show_default=True)
+@as_person
+@as_json
+@click.pass_obj
+def merges(
+    invocation: Invocation, contacts: bool, before: str | None, limit: int, person: str | None, as_json: bool
+) -> None:
+    """List merges that can be taken apart, newest first; 'undo' wants their OPERATION."""
+    with acting(invocation, person, writes=False) as (session, viewer):
+        rows = list_merges(session, viewer, CONTACT if contacts else CUSTOMER, before=before, limit=limit)
+    columns = (
+        ("operation", lambda row: row.id),
+        ("at", lambda row: shown_time(row.at)),
+        ("by", lambda row: row.person or "root"),
+        ("stands", lambda row: _part(row.survivor)),
+        ("became part of it", lambda row: _part(row.loser)),
+        ("rows", lambda row: row.moved),
+    )
+    echo_rows(rows, columns, to_json=as_json, none="no merges")
+
+
+def _part(one: Part) -> str:
+    return f"{one.name} ({one.id})"
 
 
 @duplicates.command()

@@ -423,10 +423,20 @@ def test_commands(room: MailRoom, run: Run) -> None:
     done = run("merge", kept.public_id, gone.public_id, "--as", ANN, "--take", "name")
     assert done.exit_code == 0, done.stderr
     operation = done.stdout.split()[-1]
+    [past] = [json.loads(line) for line in run("merges", "--as", ANN, "--json").stdout.splitlines()]
+    assert (past["id"], past["person"]) == (operation, ANN)
+    assert past["survivor"] == {"id": kept.public_id, "name": "Acme GmbH"}
+    assert past["loser"] == {"id": gone.public_id, "name": "Acme GmbH"}
+    assert operation in run("merges").stdout
+    for words in (("--as", BOB), ("--contacts",), ("--before", operation), ("--before", "../x")):
+        assert run("merges", *words).stdout == "no merges\n"
     assert run("undo", operation, "--as", ANN).stdout.startswith(f"{gone.public_id} stands by itself again")
     assert run("undo", operation).exit_code == 1
+    assert run("merges").stdout == "no merges\n"
     merged = json.loads(run("merge", "--contacts", "1", "2", "--json").stdout)
     assert (merged["survivor"], merged["loser"]) == ("1", "2")
+    assert "Jo Lee" in run("merges", "--contacts", "--as", ANN).stdout
+    assert run("merges", "--contacts", "--as", BOB).stdout == "no merges\n"
     assert run("find").exit_code == 0
     number = str(json.loads(run("list", "--json").stdout)["rows"][0]["id"])
     assert run("decline", number, "--as", ANN).stdout == f"pair {number}: declined\n"

@@ -11,6 +11,7 @@ from crm_sync.duplicates.checking import CheckRefused, check_customer
 from crm_sync.duplicates.contact_merging import merge_contacts
 from crm_sync.duplicates.merging import merge_customers
 from crm_sync.duplicates.pairs import decline_pair, list_pairs
+from crm_sync.duplicates.past_merges import list_merges
 from crm_sync.duplicates.unmerging import undo_merge
 from crm_sync.models.customers import Contact, ContactAddress, Customer, Scope
 from crm_sync.models.duplicates import DuplicateCheck, LikelyDuplicate
@@ -28,7 +29,8 @@ def plant(session: Session, world: World) -> None:
         session.add(
             Operation(
                 id=world.key(), public_id=operation, kind="merge-customers", at=world.now, person_id=None,
-                scope_id=record.scope_id, summary={},
+                scope_id=record.scope_id,
+                summary={"survivor": record.public_id, "loser": gone.public_id, "fields": [], "moved": {}},
                 undo={
                     "survivor": record.customer_id, "loser": gone.id, "is_across": False, "moves": {}, "before": {},
                     "after": {}, "origins": {}, "stilled": {}, "values": {}, "scope": dict.fromkeys(("owner_id", "team_id", "pool_id")),
@@ -115,6 +117,9 @@ CASES: dict[str, Case] = {
     f"{_AREA}.unmerging.undo_merge": changes(_undo),
     f"{_AREA}.pairs.list_pairs": lists(
         lambda s, v, w: [list_pairs(s, v, record, limit=500) for record in ("customer", "contact")]
+    ),
+    f"{_AREA}.past_merges.list_merges": lists(
+        lambda s, v, w: [list_merges(s, v, record, limit=500) for record in ("customer", "contact")]
     ),
     f"{_AREA}.pairs.decline_pair": changes(
         lambda s, v, w, r: decline_pair(s, v, int(r.more["pair"]), str(ULID()), w.now), allowed=_may_both
