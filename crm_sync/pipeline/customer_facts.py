@@ -15,6 +15,7 @@ from crm_sync.models.conversations import Conversation
 from crm_sync.models.customers import Contact, ContactPhone, Customer, CustomerDomain
 from crm_sync.models.mail import Message
 from crm_sync.models.pipeline import Opportunity, Stage
+from crm_sync.no_way_in import NoWayIn
 
 # Facts that are numbers: points are given from a value on.
 NUMBERS: Final = ("inquiries", "samples", "orders", "replies", "deals-won", "completeness")
@@ -49,7 +50,7 @@ _MAILS = (
     .where(
         among_keys(Conversation.customer_id),
         Message.direction == "inbound",
-        Message.category.in_(list(_COUNTED)),
+        NoWayIn(Message.category).in_(list(_COUNTED)),
         Message.is_automatic.is_(False),
     )
     .group_by(Conversation.customer_id, Message.category)
