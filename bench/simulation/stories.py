@@ -216,14 +216,16 @@ class Events(Neighbours):
         is_forward = 0.05 <= draw < 0.08
         situations += ["forward"] if is_forward else []
         to = (last.sender,) if chance.random() < 0.9 else (("", POOLS[0]),)
-        said = FORWARDERS[writer.party.place.language][1] if writer.party.kind is Kind.FORWARDER else words.answers
+        said, category = words.answers, "inquiry"
+        if writer.party.kind is Kind.FORWARDER:
+            said, category = FORWARDERS[writer.party.place.language][1], "logistics"
         if not last.is_recorded:
             situations.append("answer not recorded")
         signed = True if address and chance.random() < 0.8 else None
         before = set(thread.named)
         mail = thread.say(
             writer, to, *some(chance, said), answers=last, cc=cc, subject=subject, is_forward=is_forward, address=address,
-            signed=signed,
+            signed=signed, category=category,
         )  # fmt: skip
         if writer.party is not thread.party:
             situations.append("third party answers")

@@ -138,10 +138,12 @@ def _signs_for_another_here(found: Parties, side: Side, contact: ContactState, c
 def _has_changed(found: Parties, side: Side, contact: ContactState, customer: CustomerState) -> bool:
     """Does the owner of a private address sign for another company, with a number that was not the old one's?"""
     signer = side.signer
-    if contact.reason == PERSON or not signer.is_solid or not names_another(signer, customer.names):
+    if contact.reason == PERSON or not names_another(signer, customer.names):
         return False
     is_he = not contact.name_key or not signer.person_key or signer.person_key == contact.name_key
-    return is_he and any(customer.id not in found.phones.get(number, ()) for _, number in signer.phones)
+    new = [customer.id not in found.phones.get(number, ()) for _, number in signer.phones]
+    # A name without its legal form may be a slogan: then all his numbers must have changed with it.
+    return is_he and (any(new) if signer.is_solid else len(new) > 0 and all(new))
 
 
 def _signed_at(found: Parties, side: Side) -> CustomerState | None:

@@ -281,6 +281,27 @@ def test_who_signs_for_another_company_from_a_private_address_is_suggested_and_h
 
 
 @pytest.mark.parametrize(
+    ("firm", "numbers", "has_moved"),
+    [
+        ("Borealis Import Ltd", ("Tel: +442079583973",), True),
+        ("Borealis Import Ltd", ("Tel: +493012345678",), False),
+        ("Borealis Homeware", ("Tel: +442079583973",), True),
+        ("Borealis Homeware", ("Tel: +493012345678",), False),
+        ("Borealis Homeware", (), False),
+        ("Acme", ("Tel: +442079583973",), False),
+    ],
+)
+def test_who_signs_for_another_company_with_another_number_has_moved_on(
+    room: MailRoom, firm: str, numbers: tuple[str, ...], has_moved: bool
+) -> None:
+    [first] = room.record(signed(1, "ann.lee@gmail.com", *ACME))
+    [later] = room.record(signed(2, "ann.lee@gmail.com", "Name: Ann Lee", f"Firm: {firm}", *numbers))
+    was, now = customers_of(room, first, later)
+    assert was == "Acme Trading GmbH"
+    assert (now != was) is has_moved
+
+
+@pytest.mark.parametrize(
     ("sender", "category", "text", "kind"),
     [
         ("li@oceanlink-logistics.example", "logistics", "Ocean freight is USD 900, closing date Friday.", "forwarder"),
