@@ -11,6 +11,8 @@ from tradepost.lists import read_lists
 
 LONGEST_ADDRESS = 320  # RFC 5321, 4.5.3.1: 64 octets, an @ and 255 octets
 _LONGEST_DOMAIN = 253
+# What may stand around an address in any order: white space of all kinds (the last is U+3000), angle brackets.
+_AROUND = "<>" + "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
 
 _LISTS = read_lists("free_mail")
 _FREE: frozenset[str] = frozenset(str(domain).lower() for domain in _listed).union(
@@ -39,7 +41,7 @@ def address_key(address: str) -> str:
 
     A key is no longer than an address can be; what is longer is cut.
     """
-    local, at, domain = address.strip().strip("<>").rpartition("@")
+    local, at, domain = address.strip(_AROUND).rpartition("@")
     if not at:
         return domain.lower()[:LONGEST_ADDRESS]
     return f"{local.lower()}@{domain_key(domain)}"[:LONGEST_ADDRESS]

@@ -12,12 +12,14 @@ from postfix.sandbox.processes import Program, find_program, free_port, wait_unt
 class PrivateRedis:
     """Use as a context manager.  Keeps nothing on disk unless `options` say so; `stop` and `start` may be called within.
 
-    `options` are redis.conf directives.  `url` is what [redis] url wants.
+    `options` are redis.conf directives.  `url` is what [redis] url wants.  `bus_port`: of a cluster's node, for the others;
+    Redis's own choice, port + 10,000, lies among the ports that connections are given.
     """
 
     def __init__(self, folder: Path, *, options: Mapping[str, str] | None = None, port: int | None = None) -> None:
         self.folder = folder
         self.port = port or free_port()
+        self.bus_port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         directives = {
             "bind": "127.0.0.1",
@@ -26,6 +28,7 @@ class PrivateRedis:
             "save": "",
             "appendonly": "no",
             "daemonize": "no",
+            "cluster-port": str(self.bus_port),
             **(options or {}),
         }
         lines = [f'{name} "{value}"' if not value else f"{name} {value}" for name, value in directives.items()]

@@ -35,8 +35,9 @@ class Identity:
 
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    dice = random.SystemRandom()  # a test that seeds the other one would draw what a test beside it draws
     for _ in range(200):
-        port = random.randrange(FIRST_PORT, LAST_PORT)
+        port = dice.randrange(FIRST_PORT, LAST_PORT)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -2,7 +2,7 @@
 """Addresses are compared by one normal form; a free-mail domain never names a company."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tradepost.addresses import address_key, company_domain, domain_key, domain_of, is_free_mail, registrable_domain
@@ -22,6 +22,7 @@ from tradepost.addresses import address_key, company_domain, domain_key, domain_
         ("采购@例子.测试", "采购@xn--fsqu00a.xn--0zwm56d"),
         ("info@ＢＵＹＥＲ.example", "info@buyer.example"),
         ("postmaster", "postmaster"),
+        ("\u3000< <postmaster> >", "postmaster"),
         ("", ""),
     ],
 )
@@ -35,6 +36,7 @@ def test_domain_that_is_none_is_lower_cased_and_never_raises(domain: str) -> Non
 
 
 @given(st.text(max_size=60))
+@example("0 <")
 @settings(max_examples=200, deadline=None, database=None)
 def test_hostile_addresses_never_raise_and_keys_are_stable(text: str) -> None:
     key = address_key(text)

@@ -582,7 +582,7 @@ def test_cluster_keeps_the_directory_on_one_node(tmp_path: Path, caplog: pytest.
             clients[number].execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
             clients[number].execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for node in nodes[1:]:
-            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port)
+            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus_port)
         wait_until(
             "the cluster to be one",
             lambda: all(
